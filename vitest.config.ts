@@ -1,12 +1,31 @@
+import { existsSync, readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { defineConfig } from 'vitest/config';
+import { TestsJsonReporter } from './scripts/vitest/tests-json-reporter.ts';
+
+const root = fileURLToPath(new URL('.', import.meta.url));
+
+/** Every workspace package, and the scripts, each a project of its own name. */
+const folders = [
+  ...['packages', 'apps'].flatMap((parent) =>
+    existsSync(root + parent) ? readdirSync(root + parent).map((name) => `${parent}/${name}`) : [],
+  ),
+  'scripts',
+].sort();
 
 export default defineConfig({
   test: {
-    projects: ['packages/*', 'apps/*'].map((folder) => ({
+    // Named, because vitest picks a reporter that hides passing tests when it takes its reader for a program.
+    reporters: ['default', new TestsJsonReporter()],
+    projects: folders.map((folder) => ({
       test: {
-        name: folder.split('/')[0],
-        include: [`${folder}/src/**/*.test.ts`, `${folder}/test/**/*.test.ts`],
+        name: folder.slice(folder.indexOf('/') + 1),
+        include:
+          folder === 'scripts'
+            ? ['scripts/**/*.test.ts']
+            : [`${folder}/src/**/*.test.ts`, `${folder}/test/**/*.test.ts`],
         exclude: ['**/dist/**', '**/node_modules/**'],
+        setupFiles: [`${root}scripts/vitest/record-errors.ts`],
         testTimeout: 30_000,
         hookTimeout: 30_000,
       },

@@ -16,7 +16,6 @@ export function formsOf(text: string): Form[] {
   const units = Array.from({ length: text.length }, (_, index) =>
     text.charCodeAt(index).toString(16).padStart(4, '0'),
   );
-  const utf16 = Buffer.from(text, 'utf16le');
   const forms: [string, string | Buffer][] = [
     ['raw', bytes],
     ...base64At(bytes, 'base64'),
@@ -31,8 +30,7 @@ export function formsOf(text: string): Form[] {
     ['JSON-escaped', JSON.stringify(text).slice(1, -1)],
     ['JSON-escaped, every character', units.map((unit) => `\\u${unit}`).join('')],
     ['JSON-escaped, every character, upper case', units.map((unit) => `\\u${unit.toUpperCase()}`).join('')],
-    ['UTF-16LE', utf16],
-    ['UTF-16BE', Buffer.from(utf16).swap16()],
+    ['UTF-16LE', Buffer.from(text, 'utf16le')],
     ['decimal bytes', bytes.join(',')],
     ['decimal bytes, spaced', bytes.join(', ')],
   ];

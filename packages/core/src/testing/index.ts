@@ -1,2 +1,3 @@
+export { type FollowedClock, followClock } from './follow-clock.ts';
 export { ManualClock } from './manual-clock.ts';
 export { seededRandom } from './seeded-random.ts';

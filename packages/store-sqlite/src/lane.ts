@@ -1,0 +1,110 @@
+import { systemClock, systemRandom } from '@hq-oauth/core';
+import { isLocked } from './sqlite-errors.ts';
+
+/** SQLite runs on the thread of the event loop: after this much of it in one turn, other work gets its turn. */
+const TURN_BUDGET_MS = 5;
+/** How long an operation waits for another process's lock. */
+const LOCK_BUDGET_MS = 10_000;
+const LONGEST_PAUSE_MS = 40;
+
+interface Job {
+  readonly deadline: number;
+  /** Whether it was done, or failed for good; `false`: locked, try again. */
+  attempt(lastTime: boolean): boolean;
+}
+
+/** How much of the current turn of the event loop a store has used. Its lanes share one. */
+export class Turn {
+  #usedMs = 0;
+  #resetPlanned = false;
+
+  get isOver(): boolean {
+    return this.#usedMs >= TURN_BUDGET_MS;
+  }
+
+  spend(work: () => boolean): boolean {
+    const from = systemClock.monotonic();
+    try {
+      return work();
+    } finally {
+      this.#usedMs += systemClock.monotonic() - from;
+      this.#planReset();
+    }
+  }
+
+  next(): Promise<void> {
+    return new Promise((resolve) => systemClock.afterIo(resolve));
+  }
+
+  #planReset(): void {
+    if (this.#resetPlanned) return;
+    this.#resetPlanned = true;
+    systemClock.afterIo(() => {
+      this.#usedMs = 0;
+      this.#resetPlanned = false;
+    });
+  }
+}
+
+/**
+ * Runs synchronous work in the order of the calls, and tries again, off the event loop, what found the file locked.
+ * Reads and writes have a lane each: a reader does not wait behind a writer that waits for another process. These
+ * waits are about the machine and not about tokens, so they go by the system's clock whatever clock the store has.
+ */
+export class Lane {
+  readonly #turn: Turn;
+  readonly #jobs: Job[] = [];
+  #running: Promise<void> | null = null;
+
+  constructor(turn: Turn) {
+    this.#turn = turn;
+  }
+
+  /** Rejects with what `work` throws; with the lock's error once the file stayed locked for as long as a call waits. */
+  run<T>(work: () => T): Promise<T> {
+    const deadline = systemClock.monotonic() + LOCK_BUDGET_MS;
+    return new Promise((resolve, reject) => {
+      const attempt = (lastTime: boolean): boolean => {
+        try {
+          resolve(work());
+        } catch (error) {
+          if (isLocked(error) && !lastTime) return false;
+          reject(error);
+        }
+        return true;
+      };
+      this.#jobs.push({ deadline, attempt });
+      if (this.#running) return;
+      const running = this.#drain();
+      // It may have ended within the call.
+      this.#running = this.#jobs.length > 0 ? running : null;
+    });
+  }
+
+  /** Resolves when nothing is left to do. */
+  async idle(): Promise<void> {
+    while (this.#jobs.length > 0) await this.#running;
+  }
+
+  async #drain(): Promise<void> {
+    let pauses = 0;
+    for (let job = this.#jobs[0]; job; job = this.#jobs[0]) {
+      if (this.#turn.isOver) await this.#turn.next();
+      const { deadline, attempt } = job;
+      const lastTime = systemClock.monotonic() >= deadline;
+      if (this.#turn.spend(() => attempt(lastTime))) {
+        this.#jobs.shift();
+        pauses = 0;
+      } else {
+        await pause(Math.min(2 ** pauses, LONGEST_PAUSE_MS));
+        pauses += 1;
+      }
+    }
+    this.#running = null;
+  }
+}
+
+function pause(upToMs: number): Promise<void> {
+  const delayMs = upToMs * (0.5 + systemRandom.float() / 2);
+  return new Promise((resolve) => systemClock.setTimer(resolve, delayMs, { keepAlive: true }));
+}

@@ -1,0 +1,154 @@
+import type { DatabaseSync, StatementSync } from 'node:sqlite';
+import type { ListedRow, ListQuery, StoredState, StoreKey, StoreRow, StoreValue } from '@hq-oauth/core';
+import { fromBytes, toBytes } from './id-bytes.ts';
+
+/** Only a login ends by time: whatever its writer says, a row that holds tokens stays. */
+const ALIVE = `NOT (kind = 'login' AND expires_at IS NOT NULL AND expires_at <= :now)`;
+const THIS_ROW = 'registration = :registration AND kind = :kind AND id = :id';
+const COLUMNS = 'rev, state, due_at, expires_at, body';
+
+/** So that a write stays short however many logins were given up. */
+const EXPIRED_PER_WRITE = 20;
+
+const STATES = new Set<string>(['connected', 'pending', 'reauth_required', 'disconnected', 'other']);
+
+type Columns = Record<string, unknown>;
+
+/** The SQL of the store. Values are bound, never written into a statement (F79). Synchronous, and without retries. */
+export class Statements {
+  readonly #database: DatabaseSync;
+  readonly #read: StatementSync;
+  readonly #insert: StatementSync;
+  readonly #update: StatementSync;
+  readonly #removeExpired: StatementSync;
+  readonly #begin: StatementSync;
+  readonly #commit: StatementSync;
+  readonly #lists = new Map<string, StatementSync>();
+
+  constructor(database: DatabaseSync) {
+    this.#database = database;
+    this.#begin = database.prepare('BEGIN IMMEDIATE');
+    this.#commit = database.prepare('COMMIT');
+    this.#read = database.prepare(`SELECT ${COLUMNS} FROM hq_row WHERE ${THIS_ROW} AND ${ALIVE}`);
+    this.#insert = database.prepare(
+      `INSERT INTO hq_row (registration, kind, id, rev, state, due_at, expires_at, body)
+       VALUES (:registration, :kind, :id, 1, :state, :dueAt, :expiresAt, :body)
+       ON CONFLICT (registration, kind, id) DO UPDATE
+       SET rev = 1, state = excluded.state, due_at = excluded.due_at, expires_at = excluded.expires_at,
+           body = excluded.body
+       WHERE NOT (${ALIVE})`,
+    );
+    this.#update = database.prepare(
+      `UPDATE hq_row SET rev = rev + 1, state = :state, due_at = :dueAt, expires_at = :expiresAt, body = :body
+       WHERE ${THIS_ROW} AND rev = :rev AND ${ALIVE}`,
+    );
+    this.#removeExpired = database.prepare(
+      `DELETE FROM hq_row WHERE rowid IN (
+         SELECT rowid FROM hq_row WHERE kind = 'login' AND expires_at <= :now LIMIT ${EXPIRED_PER_WRITE})`,
+    );
+  }
+
+  /** Waits at most the busy timeout for the file's one write lock. Nothing is written when it throws. */
+  begin(): void {
+    this.#begin.run();
+  }
+
+  /** The one instant of a write at which the disk is waited for. */
+  commit(): void {
+    this.#commit.run();
+  }
+
+  rollBack(): void {
+    if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+  }
+
+  read(key: StoreKey, now: number): StoreRow | null {
+    const columns = this.#read.get({ ...bind(key), now });
+    return columns ? rowOf(columns) : null;
+  }
+
+  /** Whether `next` was written. */
+  write(key: StoreKey, expectedRev: number | null, next: StoreValue, now: number): boolean {
+    const { state, dueAt, expiresAt, body } = next;
+    const values = { ...bind(key), state, dueAt, expiresAt, body, now };
+    const { changes } =
+      expectedRev === null ? this.#insert.run(values) : this.#update.run({ ...values, rev: expectedRev });
+    return changes === 1;
+  }
+
+  removeExpired(now: number): void {
+    this.#removeExpired.run({ now });
+  }
+
+  list(query: ListQuery, now: number): ListedRow[] {
+    const { registration, kind, dueBefore, state, after, limit } = query;
+    const parameters = {
+      registration: toBytes(registration),
+      kind,
+      now,
+      limit,
+      ...(dueBefore === undefined ? {} : { dueBefore }),
+      ...(state === undefined ? {} : { state }),
+      ...(after === undefined ? {} : { after: toBytes(after) }),
+    };
+    return this.#list(query)
+      .all(parameters)
+      .map((columns) => Object.freeze({ ...rowOf(columns), id: fromBytes(bytesIn(columns, 'id')) }));
+  }
+
+  /** One statement for each combination of filters, so that each uses its index. */
+  #list({ dueBefore, state, after }: ListQuery): StatementSync {
+    const sql = [
+      `SELECT id, ${COLUMNS} FROM hq_row WHERE registration = :registration AND kind = :kind AND ${ALIVE}`,
+      dueBefore === undefined ? '' : 'AND due_at IS NOT NULL AND due_at <= :dueBefore',
+      state === undefined ? '' : 'AND state = :state',
+      after === undefined ? '' : 'AND id > :after',
+      dueBefore === undefined ? 'ORDER BY id LIMIT :limit' : 'ORDER BY due_at, id LIMIT :limit',
+    ].join(' ');
+    const known = this.#lists.get(sql);
+    if (known) return known;
+    const statement = this.#database.prepare(sql);
+    this.#lists.set(sql, statement);
+    return statement;
+  }
+}
+
+function bind({ registration, kind, id }: StoreKey): {
+  registration: Uint8Array;
+  kind: string;
+  id: Uint8Array;
+} {
+  return { registration: toBytes(registration), kind, id: toBytes(id) };
+}
+
+function rowOf(columns: Columns): StoreRow {
+  const state = textIn(columns, 'state');
+  return Object.freeze({
+    body: textIn(columns, 'body'),
+    state: isState(state) ? state : 'other',
+    dueAt: instantIn(columns, 'due_at'),
+    expiresAt: instantIn(columns, 'expires_at'),
+    rev: instantIn(columns, 'rev') ?? 0,
+  });
+}
+
+function isState(text: string): text is StoredState {
+  return STATES.has(text);
+}
+
+function textIn(columns: Columns, name: string): string {
+  const value = columns[name];
+  if (typeof value !== 'string') throw new TypeError(`column ${name} holds no text`);
+  return value;
+}
+
+function instantIn(columns: Columns, name: string): number | null {
+  const value = columns[name];
+  return typeof value === 'number' ? value : null;
+}
+
+function bytesIn(columns: Columns, name: string): Uint8Array {
+  const value = columns[name];
+  if (!(value instanceof Uint8Array)) throw new TypeError(`column ${name} holds no bytes`);
+  return value;
+}

@@ -1,1 +1,4 @@
-export {};
+export { createWebHandlers, healthResponse, type WebHandlers } from './handlers.ts';
+export type { RouteName, WebAction, WebOptions } from './options.ts';
+export { type ProblemOptions, problemResponse, type StatusOverrides } from './problem.ts';
+export { type RefusalReason, RouteRefusedError } from './refused.ts';

@@ -1,0 +1,107 @@
+import { SignInError } from '../errors.ts';
+import type { ConnectionStatus } from '../status.ts';
+import { acceptable, accountText, belongsTo } from './acceptance.ts';
+import { boundDigest, sameDigest, type Transaction } from './login-transaction.ts';
+import { pageResponse } from './pages.ts';
+import { hostOf, publicOriginOf } from './places.ts';
+import { formOf, refuseCrossSite } from './request.ts';
+
+import { seeOther, type Visit } from './visit.ts';
+
+/**
+ * `GET confirm`: shows the account that came back. A code that somebody else slipped into this browser would connect
+ * somebody else's account, and only the person can tell (F82).
+ */
+export async function confirmPage(visit: Visit): Promise<Response> {
+  await visit.visitor('connect');
+  const secret = secretOf(visit);
+  const found = await visit.transactions.peek('confirm', secret);
+  const own = belongsTo(found, secret, visit.connectionId);
+  if (own) visit.returnTo = own.returnTo;
+  if (found.kind === 'handled') return seeOther(visit.returnTo, [visit.cookies.clear('confirm')]);
+  const status = await waiting(visit, acceptable(found, own, visit), secret);
+  const { pending, userEmail, state } = status;
+  const replaced = state === 'active' || state === 'expiring' || state === 'expired' ? userEmail : undefined;
+  return pageResponse({
+    title: 'Is this your HighQ account?',
+    over: hostOf(visit.inside.instanceUrl),
+    account: pending.userEmail ?? 'HighQ did not say which account',
+    paragraphs: [
+      pending.userEmail === null
+        ? 'You signed in at HighQ, but it did not name the account. Go on only if you signed in yourself, just now.'
+        : `You signed in as ${pending.userEmail}. Go on only if this is your own account.`,
+      ...(replaced !== undefined && replaced !== pending.userEmail
+        ? [`It takes the place of ${replaced}, which is connected now.`]
+        : []),
+    ],
+    actions: [
+      {
+        kind: 'post',
+        label: 'Use this account',
+        to: visit.url.pathname,
+        fields: { decision: 'confirm' },
+      },
+      {
+        kind: 'post',
+        label: 'Cancel',
+        to: visit.url.pathname,
+        fields: { decision: 'cancel' },
+        quiet: true,
+      },
+    ],
+  });
+}
+
+/** `POST confirm`: the person's word. */
+export async function confirm(visit: Visit): Promise<Response> {
+  refuseCrossSite(visit.request, publicOriginOf(visit));
+  const connectionId = await visit.visitor('connect');
+  const decision = (await formOf(visit.request)).get('decision');
+  if (decision !== 'confirm' && decision !== 'cancel') {
+    throw new SignInError('The answer must be to use this account, or to cancel.', {
+      reason: 'decision_missing',
+      connectionId,
+    });
+  }
+  const secret = secretOf(visit);
+  const found = await visit.transactions.consume('confirm', secret);
+  const own = belongsTo(found, secret, visit.connectionId);
+  if (own) visit.returnTo = own.returnTo;
+  const clear = [visit.cookies.clear('confirm')];
+  if (found.kind === 'handled') return seeOther(visit.returnTo, clear);
+  await waiting(visit, acceptable(found, own, visit), secret);
+  const connection = visit.manager.connection(connectionId);
+  if (decision === 'confirm') await connection.confirm();
+  else await connection.reject();
+  return seeOther(visit.returnTo, clear);
+}
+
+function secretOf({ cookies }: Visit): string {
+  const secret = cookies.read('confirm');
+  if (secret !== null) return secret;
+  throw new SignInError('No account waits for an answer in this browser. Please begin again.', {
+    reason: 'transaction_missing',
+  });
+}
+
+/** The connection's status, if the very account that this transaction is about still waits. */
+async function waiting(
+  visit: Visit,
+  { account }: Transaction,
+  secret: string,
+): Promise<ConnectionStatus & Required<Pick<ConnectionStatus, 'pending'>>> {
+  const connectionId = visit.connectionId ?? '';
+  const status = await visit.manager.connection(connectionId).status();
+  const { pending } = status;
+  if (
+    pending === undefined ||
+    account === undefined ||
+    !sameDigest(account, boundDigest(secret, 'account', accountText(pending)))
+  ) {
+    throw new SignInError('The account that came back no longer waits for an answer. Please begin again.', {
+      reason: 'pending_gone',
+      connectionId,
+    });
+  }
+  return { ...status, pending };
+}

@@ -45,18 +45,15 @@ export function createSealer(encryption: SealerKeys): Sealer {
 function keyedSealer(keys: readonly { readonly id: string; readonly key: Uint8Array }[]): Sealer {
   const [sealing] = keys;
   if (!sealing) throw new RangeError('a sealer needs a key');
-  const material = new Map(keys.map(({ id, key }) => [id, key]));
+  // Copies: keys are imported when first used, and WebCrypto takes no view of a buffer that may be shared.
+  const material = new Map(keys.map(({ id, key }) => [id, new Uint8Array(key)]));
   const imported = new Map<string, Promise<CryptoKey>>();
   const keyFor = (id: string): Promise<CryptoKey> | null => {
     const known = imported.get(id);
     if (known) return known;
     const bytes = material.get(id);
     if (!bytes) return null;
-    // A copy: WebCrypto takes no view of a buffer that may be shared.
-    const key = crypto.subtle.importKey('raw', new Uint8Array(bytes), 'AES-GCM', false, [
-      'encrypt',
-      'decrypt',
-    ]);
+    const key = crypto.subtle.importKey('raw', bytes, 'AES-GCM', false, ['encrypt', 'decrypt']);
     imported.set(id, key);
     return key;
   };

@@ -86,6 +86,19 @@ describe('followClock', () => {
     clock.close();
   });
 
+  it('counts each step of a clock in full once that has been stopped', async () => {
+    await using server = await clockServer({ at: AT, mode: 'virtual', rate: 1 });
+    const clock = followClock(server.url);
+    await clock.sync();
+    server.reading = standing(AT - 500);
+    await clock.sync();
+    const monotonic = clock.monotonic();
+    server.reading = standing(AT - 500 + HOUR);
+    await clock.sync();
+    expect(clock.monotonic()).toBe(monotonic + HOUR);
+    clock.close();
+  });
+
   it('shares one request among callers of one moment, and never answers one who came after it was sent', async () => {
     await using server = await clockServer(standing(AT));
     const clock = followClock(server.url);

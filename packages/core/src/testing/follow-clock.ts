@@ -67,9 +67,11 @@ export function followClock(
       const repaidMs = Math.min(aheadMs, jumpMs);
       aheadMs -= repaidMs;
       monotonic += jumpMs - repaidMs;
-    } else if (rate > 0 && jumpMs > -JITTER_MS) {
+    } else if (rate > 0 && jumpMs > -JITTER_MS * Math.max(1, rate)) {
       aheadMs -= jumpMs;
     }
+    // A clock that stands still has no jitter, and each of its steps counts in full.
+    if (reading.rate === 0) aheadMs = 0;
     anchoredAt = systemClock.monotonic();
     wall = reading.at;
     rate = reading.rate;

@@ -1,4 +1,8 @@
+import { channel } from 'node:diagnostics_channel';
+
 const MARK = Symbol.for('hq-oauth.error');
+/** Every error that is made, for those who listen: `diagnostics_channel.subscribe('hq-oauth:error', fn)`. */
+const made = channel('hq-oauth:error');
 const DOCS = 'https://github.com/hq-oauth/hq-oauth/blob/main/docs/errors.md#';
 
 export interface HighQErrorOptions {
@@ -28,6 +32,8 @@ export abstract class HighQError extends Error {
     this.connectionId = options.connectionId;
     this.retryAfterMs = options.retryAfterMs;
     Object.defineProperty(this, MARK, { value: true });
+    // In a later microtask: the members of the subclass are not there yet.
+    if (made.hasSubscribers) queueMicrotask(() => made.publish(this));
   }
 
   /** The heading of `docs/errors.md` about this error. */

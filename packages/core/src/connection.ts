@@ -1,0 +1,108 @@
+import ky, { type KyInstance } from 'ky';
+import { apiFetch } from './api-client.ts';
+import type { Connection } from './contracts.ts';
+import { ConfigurationError } from './errors.ts';
+import { explain } from './explain.ts';
+import type { GrantAdmin } from './grant-admin.ts';
+import type { GrantRepository } from './grant-repository.ts';
+import type { HeldGrant } from './held-grant.ts';
+import type { ResolvedOptions } from './options.ts';
+import type { Refresher } from './refresher.ts';
+import { statusOf } from './state.ts';
+import type { ConnectionStatus } from './status.ts';
+
+export interface ConnectionDependencies {
+  readonly options: ResolvedOptions;
+  readonly refresher: Refresher;
+  readonly repository: GrantRepository;
+  readonly admin: GrantAdmin;
+}
+
+/** A handle on one user's grant. It holds nothing: what is in memory belongs to the manager. */
+export function createConnection(id: string, d: ConnectionDependencies): Connection {
+  const { options, refresher, repository, admin } = d;
+  const grant = (): HeldGrant => refresher.grant(id);
+  let client: KyInstance | undefined;
+
+  const status = async (): Promise<ConnectionStatus> => {
+    const held = grant();
+    try {
+      await refresher.read(held);
+    } catch (error) {
+      if (!held.loaded || held.snapshot === null) throw error;
+    }
+    return statusOf(held.snapshot?.record ?? null, repository.time().store, {
+      connectionId: id,
+      instanceUrl: options.instanceUrl,
+      refreshYear: options.refreshYear,
+      jitter: held.jitter,
+    });
+  };
+
+  const getAccessToken: Connection['getAccessToken'] = (request) => refresher.accessToken(grant(), request);
+  const fetchApi: Connection['fetch'] = (input, init) =>
+    apiFetch(options.instanceUrl, (signal) => refresher.accessToken(grant(), { signal }), input, init);
+
+  return {
+    id,
+    get client() {
+      client ??= ky.create({ prefix: `${options.instanceUrl}/api/`, fetch: fetchApi });
+      return client;
+    },
+    authorizationUrl({ redirectUri = options.redirectUri, state, codeChallenge } = {}) {
+      if (!redirectUri) {
+        const problem = 'is needed to sign people in: the address of your callback, as registered';
+        throw new ConfigurationError([{ option: 'redirectUri', env: 'HIGHQ_REDIRECT_URI', problem }]);
+      }
+      const url = new URL(`${options.instanceUrl}/authorize.action`);
+      url.searchParams.set('response_type', 'code');
+      url.searchParams.set('client_id', options.clientId);
+      url.searchParams.set('redirect_uri', redirectUri);
+      if (state !== undefined) url.searchParams.set('state', state);
+      if (codeChallenge !== undefined) {
+        url.searchParams.set('code_challenge', codeChallenge);
+        url.searchParams.set('code_challenge_method', 'S256');
+      }
+      return url.href;
+    },
+    async exchangeCode(code, { confirm = false, codeVerifier } = {}) {
+      await admin.exchangeCode(grant(), code, {
+        confirm,
+        ...(codeVerifier === undefined ? {} : { codeVerifier }),
+      });
+      return status();
+    },
+    async confirm() {
+      await admin.confirm(grant());
+      return status();
+    },
+    async reject() {
+      await admin.reject(grant());
+      return status();
+    },
+    async importTokens(tokens, { receivedAt } = {}) {
+      await admin.importTokens(grant(), tokens, receivedAt);
+      return status();
+    },
+    getAccessToken,
+    fetch: fetchApi,
+    async refresh({ force = false } = {}) {
+      await refresher.refresh(grant(), force);
+      return status();
+    },
+    status,
+    async history({ limit = 20 } = {}) {
+      const held = grant();
+      await refresher.read(held);
+      return [...(held.snapshot?.record.history ?? [])].reverse().slice(0, limit);
+    },
+    async explain() {
+      return explain(await status(), repository.time().store);
+    },
+    async disconnect() {
+      const held = grant();
+      await admin.disconnect(held);
+      refresher.told(held, 'disconnected');
+    },
+  };
+}

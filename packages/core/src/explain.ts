@@ -1,0 +1,64 @@
+import type { ConnectionStatus } from './status.ts';
+
+const UNITS = [
+  ['day', 86_400_000],
+  ['hour', 3_600_000],
+  ['minute', 60_000],
+  ['second', 1_000],
+] as const;
+
+/** A duration in words, in its largest whole unit: "4 hours", "2 days". */
+export function inWords(ms: number): string {
+  const [unit, size] = UNITS.find(([, size]) => ms >= size) ?? ['second', 1_000];
+  const count = Math.floor(ms / size);
+  return `${count} ${unit}${count === 1 ? '' : 's'}`;
+}
+
+/** What the next call would do, and why. `now`: store's clock, epoch ms. */
+export function explain(status: ConnectionStatus, now: number): readonly string[] {
+  const lines: string[] = [];
+  const access = status.access;
+  switch (status.state) {
+    case 'disconnected':
+      lines.push('Nobody is signed in on this connection: the next call fails with NotConnectedError.');
+      break;
+    case 'pending':
+      lines.push(
+        'Somebody signed in and the account waits to be confirmed: until then calls fail with NotConnectedError.',
+      );
+      break;
+    case 'active':
+      lines.push(
+        `The access token is valid for another ${inWords((access?.expiresAt ?? now) - now)}: the next call uses it.`,
+      );
+      break;
+    case 'expiring':
+      lines.push(
+        `The access token is valid for another ${inWords((access?.expiresAt ?? now) - now)}: the next call uses it and renews it in the background.`,
+      );
+      break;
+    case 'expired':
+      lines.push('The access token has expired: the next call waits for one refresh, then goes out.');
+      break;
+    case 'uncertain':
+      lines.push(
+        'A refresh was sent and its outcome is unknown. It is probed when its lease is over; signing in again also resolves it.',
+      );
+      break;
+    case 'reauth_required':
+      lines.push(
+        `A person must sign in again (${status.reason ?? 'unknown reason'}): no token request is sent until then.`,
+      );
+      break;
+    default:
+      return status.state satisfies never;
+  }
+  if (status.state === 'active' && status.nextRefreshAt !== null && status.nextRefreshAt > now) {
+    lines.push(`A call in ${inWords(status.nextRefreshAt - now)} or later renews it in the background.`);
+  }
+  if (status.refresh && status.refresh.expiresAt > now) {
+    lines.push(`The refresh token is good for another ${inWords(status.refresh.expiresAt - now)} at most.`);
+  }
+  if (status.lastError) lines.push(`Last problem: ${status.lastError.message}`);
+  return lines;
+}

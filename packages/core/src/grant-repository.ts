@@ -1,0 +1,202 @@
+import type { Clock } from './clock.ts';
+import { isHighQError, RecordUnreadableError, StoreUnavailableError } from './errors.ts';
+import type { EventTime, Snapshot } from './flight.ts';
+import { type GrantRecord, parseRecord, type RecordTokens, storedState, type TokenPair } from './record.ts';
+import { safeError } from './redact.ts';
+import type { SealBinding, Sealer } from './sealer.ts';
+import { type LeaseSight, type StoreTime, sightLease } from './store-time.ts';
+import type { Timings } from './timings.ts';
+import type { StoreKey, StoreRow, StoreValue, TokenStore } from './token-store.ts';
+
+/** What is remembered about one connection between two answers of the store. */
+export class GrantSlot {
+  readonly id: string;
+  /** The sealed text opened last, so that reading an unchanged row costs no decryption. */
+  opened: { readonly sealed: string; readonly pair: TokenPair } | null = null;
+  lease: LeaseSight | null = null;
+
+  constructor(id: string) {
+    this.id = id;
+  }
+}
+
+export interface Found {
+  readonly snapshot: Snapshot | null;
+  readonly leaseLeftMs: number;
+  readonly time: EventTime;
+}
+
+interface Dependencies {
+  readonly store: TokenStore;
+  readonly sealer: Sealer;
+  readonly registration: string;
+  readonly clock: Clock;
+  readonly storeTime: StoreTime;
+  readonly timings: Timings;
+}
+
+/** Grants in the store: sealing and opening, the store's time, leases. The only place that touches `grant` rows. */
+export class GrantRepository {
+  readonly #d: Dependencies;
+
+  constructor(dependencies: Dependencies) {
+    this.#d = dependencies;
+  }
+
+  time(): EventTime {
+    return { store: this.#d.storeTime.estimate(), mono: this.#d.clock.monotonic() };
+  }
+
+  /** @throws StoreUnavailableError, RecordUnreadableError */
+  async read(slot: GrantSlot): Promise<Found> {
+    const { row, now } = await this.#ask(slot, () => this.#d.store.read(this.#key(slot)));
+    return this.#found(slot, row, now);
+  }
+
+  /**
+   * Writes `record` if the row is still at `expectedRev` (`null`: absent).
+   * @throws StoreUnavailableError when the outcome is unknown
+   */
+  async write(
+    slot: GrantSlot,
+    expectedRev: number | null,
+    record: GrantRecord,
+  ): Promise<{ readonly ok: boolean } & Found> {
+    const sealed = await this.#sealed(slot, record);
+    const result = await this.#ask(slot, () =>
+      this.#d.store.cas(this.#key(slot), expectedRev, toValue(sealed)),
+    );
+    if (!result.ok) return { ok: false, ...(await this.#found(slot, result.row, result.now)) };
+    this.#d.storeTime.note(result.now);
+    const pair = await this.#pair(slot, record);
+    if (typeof sealed.tokens === 'string' && pair) slot.opened = { sealed: sealed.tokens, pair };
+    // A sibling stays open in memory: should the record's own token be refused, it is tried at once.
+    const kept: GrantRecord = { ...sealed, sibling: record.sibling };
+    return { ok: true, ...this.#view(slot, { rev: result.rev, record: kept, pair }) };
+  }
+
+  /** The pair that waits in `pending`, opened. */
+  async openPending(slot: GrantSlot, record: GrantRecord): Promise<TokenPair | null> {
+    const { pending } = record;
+    if (!pending) return null;
+    if (typeof pending.tokens !== 'string') return pending.tokens;
+    return this.#open(pending.tokens, this.#binding(slot, pending.epoch, 0, 'pending'));
+  }
+
+  /** Reads a listed row; a damaged one throws RecordUnreadableError. */
+  parse(id: string, row: StoreRow): GrantRecord {
+    return parseRecord(row.body, id);
+  }
+
+  #key(slot: GrantSlot): StoreKey {
+    return { registration: this.#d.registration, kind: 'grant', id: slot.id };
+  }
+
+  async #ask<T>(slot: GrantSlot, call: () => Promise<T>): Promise<T> {
+    try {
+      return await call();
+    } catch (error) {
+      if (isHighQError(error) && error.code === 'store_unavailable') throw error;
+      throw new StoreUnavailableError(
+        `The ${this.#d.store.name} store did not answer. Nothing was sent to the provider; valid tokens in memory go on being served.`,
+        { connectionId: slot.id, cause: safeError(error), retryAfterMs: 1_000 },
+      );
+    }
+  }
+
+  async #found(slot: GrantSlot, row: StoreRow | null, now: number): Promise<Found> {
+    this.#d.storeTime.note(now);
+    if (!row) return this.#view(slot, null);
+    let record = parseRecord(row.body, slot.id);
+    if (typeof record.sibling?.tokens === 'string') {
+      const { epoch, sibling } = record;
+      const tokens = await this.#open(
+        sibling.tokens as string,
+        this.#binding(slot, epoch, sibling.generation, 'sibling'),
+      );
+      record = { ...record, sibling: { ...sibling, tokens } };
+    }
+    return this.#view(slot, { rev: row.rev, record, pair: await this.#pair(slot, record) });
+  }
+
+  #view(slot: GrantSlot, snapshot: Snapshot | null): Found {
+    const time = this.time();
+    const intent = snapshot?.record.intent;
+    if (!intent) {
+      slot.lease = null;
+      return { snapshot, leaseLeftMs: 0, time };
+    }
+    const at = { ...time, jumps: this.#d.storeTime.jumps };
+    const { sight, leftMs } = sightLease(intent, slot.lease, at, this.#d.timings);
+    slot.lease = sight;
+    return { snapshot, leaseLeftMs: leftMs, time };
+  }
+
+  async #pair(slot: GrantSlot, record: GrantRecord): Promise<TokenPair | null> {
+    const { tokens, epoch, generation } = record;
+    if (tokens === null) return null;
+    if (typeof tokens !== 'string') return tokens;
+    if (slot.opened?.sealed === tokens) return slot.opened.pair;
+    const pair = await this.#open(tokens, this.#binding(slot, epoch, generation, 'tokens'));
+    slot.opened = { sealed: tokens, pair };
+    return pair;
+  }
+
+  async #open(sealed: string, binding: SealBinding): Promise<TokenPair> {
+    const text = await this.#d.sealer.open(sealed, binding);
+    const value: unknown = JSON.parse(text);
+    if (isPair(value)) return { access: value.access, refresh: value.refresh };
+    throw new RecordUnreadableError('The sealed tokens do not hold a pair. The record was left as it is.', {
+      reason: 'malformed',
+      connectionId: binding.connectionId,
+    });
+  }
+
+  #binding(slot: GrantSlot, epoch: number, generation: number, field: SealBinding['field']): SealBinding {
+    return { registration: this.#d.registration, connectionId: slot.id, epoch, generation, field };
+  }
+
+  async #sealed(slot: GrantSlot, record: GrantRecord): Promise<GrantRecord> {
+    const { epoch, generation } = record;
+    const seal = async (tokens: RecordTokens, at: SealBinding): Promise<string> =>
+      typeof tokens === 'string' ? tokens : this.#d.sealer.seal(JSON.stringify(tokens), at);
+    const { tokens, pending, sibling, quarantine } = record;
+    return {
+      ...record,
+      tokens: tokens === null ? null : await seal(tokens, this.#binding(slot, epoch, generation, 'tokens')),
+      pending: pending && {
+        ...pending,
+        tokens: await seal(pending.tokens, this.#binding(slot, pending.epoch, 0, 'pending')),
+      },
+      sibling: sibling && {
+        ...sibling,
+        tokens: await seal(sibling.tokens, this.#binding(slot, epoch, sibling.generation, 'sibling')),
+      },
+      quarantine: quarantine && {
+        ...quarantine,
+        body:
+          typeof quarantine.body === 'string'
+            ? quarantine.body
+            : await this.#d.sealer.seal(
+                quarantine.body.text,
+                this.#binding(slot, epoch, quarantine.generation, 'quarantine'),
+              ),
+      },
+    };
+  }
+}
+
+function isPair(value: unknown): value is TokenPair {
+  if (typeof value !== 'object' || value === null) return false;
+  const { access, refresh } = value as Record<string, unknown>;
+  return (access === null || typeof access === 'string') && (refresh === null || typeof refresh === 'string');
+}
+
+function toValue(record: GrantRecord): StoreValue {
+  return {
+    body: JSON.stringify(record),
+    state: storedState(record),
+    dueAt: record.nextDueAt,
+    expiresAt: null,
+  };
+}

@@ -1,0 +1,118 @@
+import type { Clock } from './clock.ts';
+import type { HighQError } from './errors.ts';
+import {
+  CLOCK_DRIFT_MS,
+  type ClockReading,
+  type Countdown,
+  driftMs,
+  leftMs,
+  remainingMs,
+  startCountdown,
+} from './expiry.ts';
+import type { FlightResult, Snapshot } from './flight.ts';
+import { type Found, GrantSlot } from './grant-repository.ts';
+import { compareGrants } from './record.ts';
+
+/** A refresh of this connection that is under way in this process. */
+export interface OngoingFlight {
+  /** Settles when callers can be told: at the end, or as soon as a new pair is in hand. */
+  readonly told: Promise<FlightResult | 'held'>;
+  readonly startedMono: number;
+  /** Somebody else's live intent, when that is what the flight waits for. */
+  blocked: { readonly ageMs: number; readonly leaseLeftMs: number; readonly atMono: number } | null;
+  /** Called whenever `blocked` changes. */
+  readonly onBlocked: Set<() => void>;
+}
+
+/** Why no refresh is tried before a certain moment. */
+export interface Pause {
+  readonly untilMono: number;
+  readonly error: (retryAfterMs: number) => HighQError;
+}
+
+/** One connection as this process has it in memory. */
+export class HeldGrant {
+  readonly slot: GrantSlot;
+  /** -1 … 1, the same in every process. */
+  readonly jitter: number;
+  /** Read at least once; `snapshot` may still be `null`: there is no row. */
+  loaded = false;
+  snapshot: Snapshot | null = null;
+  countdown: Countdown | null = null;
+  lastReadMono = Number.NEGATIVE_INFINITY;
+  reading: Promise<void> | null = null;
+  flight: OngoingFlight | null = null;
+  pause: Pause | null = null;
+  /** A new pair that the store has not taken yet is in memory. */
+  unpersisted = false;
+  failures = 0;
+  horizonTold: number | null = null;
+  deathTold: string | null = null;
+  minValidityTold = false;
+  cancelWakeUp: (() => void) | null = null;
+  readonly #clock: Clock;
+
+  constructor(id: string, jitter: number, clock: Clock) {
+    this.slot = new GrantSlot(id);
+    this.jitter = jitter;
+    this.#clock = clock;
+  }
+
+  get id(): string {
+    return this.slot.id;
+  }
+
+  /** Must stay in memory. */
+  get pinned(): boolean {
+    return this.flight !== null || this.unpersisted || this.reading !== null;
+  }
+
+  clocks(): ClockReading {
+    return { wall: this.#clock.now(), mono: this.#clock.monotonic() };
+  }
+
+  /** What is left of the access token in memory, ms; 0 or less: nothing. */
+  remaining(): number {
+    return this.countdown ? remainingMs(this.countdown, this.clocks()) : 0;
+  }
+
+  /** The two clocks of this process have moved apart: the store's clock must be asked again. */
+  get drifted(): boolean {
+    return this.countdown !== null && driftMs(this.countdown, this.clocks()) > CLOCK_DRIFT_MS;
+  }
+
+  /**
+   * Takes in what the store answered. Never goes back: a lower `(epoch, generation)` than the one in memory is a
+   * store that fell back, and is left to a flight to repair.
+   * @returns false when the store is behind this process
+   */
+  take({ snapshot, time }: Pick<Found, 'snapshot' | 'time'>): boolean {
+    this.lastReadMono = time.mono;
+    this.loaded = true;
+    const held = this.snapshot;
+    const behind = held !== null && (!snapshot || compareGrants(snapshot.record, held.record) < 0);
+    if (behind) {
+      if (!this.unpersisted) return false;
+      return true;
+    }
+    this.install(snapshot, time.store);
+    return true;
+  }
+
+  install(snapshot: Snapshot | null, storeNow: number): void {
+    const held = this.snapshot;
+    const access = snapshot?.record.access ?? null;
+    const same =
+      held !== null &&
+      snapshot !== null &&
+      compareGrants(snapshot.record, held.record) === 0 &&
+      access?.fingerprint === held.record.access?.fingerprint;
+    this.snapshot = snapshot;
+    if (!same) this.pause = null;
+    const previous = same ? (this.countdown ?? undefined) : undefined;
+    this.countdown =
+      access && snapshot?.pair?.access
+        ? startCountdown(leftMs(access, storeNow), this.clocks(), previous)
+        : null;
+  }
+}

@@ -1,0 +1,215 @@
+import type {
+  EventTime,
+  Flight,
+  FlightContext,
+  FlightEffect,
+  FlightEvent,
+  Keepsake,
+  Snapshot,
+  Step,
+} from './flight.ts';
+import { clear, done, settled } from './machine-parts.ts';
+import { pairOf, refreshOnly } from './new-pair.ts';
+import { compareGrants, type GrantRecord, type Intent } from './record.ts';
+import type { TokenOutcome } from './token-outcome.ts';
+import { died, type NewPair, quarantined, refusedOnce, rotated, withSibling } from './transitions.ts';
+
+type Persisting = Extract<Flight, { at: 'persisting' }>;
+
+/** Refusals that nobody recognizes end a grant when there were this many of them over this long. */
+const UNRECOGNIZED_LIMIT = 3;
+const UNRECOGNIZED_SPAN_MS = 60 * 60_000;
+
+/** Step 8: what the answer of the token endpoint means for the record. */
+export function concluded(
+  context: FlightContext,
+  flight: Extract<Flight, { at: 'sending' }>,
+  outcome: TokenOutcome,
+  time: EventTime,
+): Step {
+  const { snapshot, intent } = flight;
+  const { record } = snapshot;
+  switch (outcome.kind) {
+    case 'ok': {
+      const old = { pair: snapshot.pair, refresh: record.refresh };
+      const { next, anomalies } = pairOf(outcome.response, intent.firstAt, context.configuredLifeMs, old);
+      const notes = anomalies.map((anomaly): FlightEffect => {
+        return {
+          type: 'anomaly',
+          anomaly,
+          detail: 'in the token response',
+          generation: record.generation + 1,
+        };
+      });
+      return keep(
+        context,
+        flight,
+        { kind: 'pair', next, epoch: record.epoch, quarantine: null },
+        time,
+        notes,
+      );
+    }
+    case 'unusable': {
+      const quarantine = { text: outcome.body, problem: outcome.problem };
+      const note: FlightEffect = {
+        type: 'anomaly',
+        anomaly: 'token_response_unusable',
+        detail: outcome.problem,
+        generation: record.generation,
+      };
+      if (outcome.refreshToken === null) {
+        return keep(context, flight, { kind: 'quarantine', epoch: record.epoch, quarantine }, time, [note]);
+      }
+      const next = refreshOnly(outcome.refreshToken, outcome.refreshExpiresInSeconds, intent.firstAt);
+      return keep(context, flight, { kind: 'pair', next, epoch: record.epoch, quarantine }, time, [note]);
+    }
+    case 'not_sent': {
+      if (outcome.reason === 'lease_too_short') return clear(snapshot, intent, 'read');
+      const { reason, retryAfterMs, detail } = outcome;
+      return clear(snapshot, intent, { kind: 'not_sent', reason, retryAfterMs, detail });
+    }
+    case 'rejected':
+      if (outcome.error === 'invalid_grant') return [{ at: 'rechecking', intent }, [{ type: 'read' }]];
+      return clear(snapshot, intent, { kind: 'registration_refused', error: outcome.error });
+    case 'unrecognized': {
+      const retryAfterMs = context.timings.unrecognizedMs;
+      const { status, error } = outcome;
+      return clear(snapshot, intent, { kind: 'refused_unrecognized', status, retryAfterMs }, (current) => {
+        const refused = refusedOnce(current, time.store, retryAfterMs, { status, error });
+        const { count, since } = refused.refused ?? { count: 0, since: time.store };
+        const givenUp =
+          error !== null && count >= UNRECOGNIZED_LIMIT && time.store - since >= UNRECOGNIZED_SPAN_MS;
+        return givenUp ? died(refused, 'refused_unrecognized', time.store) : refused;
+      });
+    }
+    case 'unknown': {
+      // The intent stays and runs out: until then nobody presents this refresh token again (T11).
+      const retryAfterMs = Math.max(1, intent.leaseUntil - time.store);
+      return done({ kind: 'uncertain', reason: outcome.reason, retryAfterMs });
+    }
+    default:
+      return outcome satisfies never;
+  }
+}
+
+function keep(
+  context: FlightContext,
+  { snapshot, intent }: { readonly snapshot: Snapshot; readonly intent: Intent },
+  keepsake: Keepsake,
+  time: EventTime,
+  notes: readonly FlightEffect[],
+): Step {
+  const record = applied(context, snapshot.record, intent, keepsake, time.store);
+  return [
+    { at: 'persisting', base: snapshot.record, intent, keep: keepsake, tries: 0 },
+    [{ type: 'write', expectedRev: snapshot.rev, record }, ...notes],
+  ];
+}
+
+/** The record with what is kept written into it, as the next generation or beside the present one. */
+function applied(
+  context: FlightContext,
+  record: GrantRecord,
+  intent: Intent,
+  keepsake: Keepsake,
+  at: number,
+  kind: 'refresh' | 'probe' | 'sibling' = intent.kind === 'probe' ? 'probe' : 'refresh',
+): GrantRecord {
+  if (keepsake.kind === 'quarantine') {
+    return quarantined(record, keepsake.quarantine.text, keepsake.quarantine.problem, at);
+  }
+  const { attemptId, jitter } = context;
+  const next = rotated(record, keepsake.next, { attemptId, kind, at, jitter });
+  if (!keepsake.quarantine) return next;
+  const { text, problem } = keepsake.quarantine;
+  // The pair's other half may be in there. A pause keeps a provider that answers so from rotating on every call.
+  return {
+    ...quarantined(record, text, problem, at),
+    ...next,
+    quarantine: { body: { text }, generation: record.generation, problem, at },
+    refused: { count: 1, since: at, notBefore: at + context.timings.probeMs },
+  };
+}
+
+/** Writes until it stands: nothing that was received is given up for a store that does not answer. */
+export function persisting(context: FlightContext, flight: Persisting, event: FlightEvent): Step {
+  switch (event.type) {
+    case 'written':
+      return settled(event.snapshot, event.snapshot.record.lastAttemptId === context.attemptId);
+    case 'refused':
+    case 'read':
+      return merge(context, flight, event.snapshot, event.time);
+    case 'write_failed':
+    case 'read_failed':
+    case 'unreadable': {
+      const tries = flight.tries + 1;
+      const ms = Math.min(
+        context.timings.persistRetryMs,
+        (context.timings.persistRetryMs / 40) * 2 ** flight.tries,
+      );
+      const effects: FlightEffect[] = [{ type: 'timer', ms }];
+      if (flight.keep.kind === 'pair') {
+        const record = applied(context, flight.base, flight.intent, flight.keep, event.time.store);
+        effects.push({ type: 'hold', snapshot: { rev: 0, record, pair: flight.keep.next.pair }, tries });
+      }
+      return [{ ...flight, tries }, effects];
+    }
+    case 'timer':
+      return [flight, [{ type: 'read' }]];
+    case 'closing':
+      return [flight, [{ type: 'read' }]];
+    default:
+      throw new Error(`A persisting flight cannot take the event "${event.type}".`);
+  }
+}
+
+function merge(context: FlightContext, flight: Persisting, found: Snapshot | null, time: EventTime): Step {
+  const { intent, keep: keepsake, base } = flight;
+  const write = (record: GrantRecord): Step => {
+    return [flight, [{ type: 'write', expectedRev: found?.rev ?? null, record }]];
+  };
+  const mine = { epoch: keepsake.epoch, generation: intent.generation };
+  // None, or a lower pair: the store fell back to an older state, and what this flight stood on is newer (T5).
+  if (!found || compareGrants(found.record, mine) < 0) {
+    return write(applied(context, base, intent, keepsake, time.store));
+  }
+  const { record } = found;
+  // Another grant has begun, or the person has left.
+  if (record.epoch > keepsake.epoch) return settled(found, false);
+  if (record.lastAttemptId === context.attemptId) return settled(found, true);
+  if (record.generation === intent.generation) {
+    return write(applied(context, record, intent, keepsake, time.store));
+  }
+  if (keepsake.kind === 'quarantine') return settled(found, false);
+  // Another success for the same parent has landed. Which of the two lives is not known.
+  if (record.dead) return write(applied(context, record, intent, keepsake, time.store, 'sibling'));
+  const ours = keepsake.next.refresh?.fingerprint;
+  if (ours === record.refresh?.fingerprint || ours === record.sibling?.refresh.fingerprint) {
+    return settled(found, false);
+  }
+  return write(withSibling(record, keepsake.next, intent.generation + 1));
+}
+
+/** After a refusal: the second pair of the same parent (F27) may be the one that lives. */
+export function siblingFirst(
+  context: FlightContext,
+  intent: Intent,
+  snapshot: Snapshot,
+  time: EventTime,
+): Step | null {
+  const { record } = snapshot;
+  if (!record.sibling || typeof record.sibling.tokens === 'string') return null;
+  const { access, refresh, tokens } = record.sibling;
+  const next: NewPair = { pair: tokens, access, refresh, userEmail: null };
+  const keepsake: Keepsake = { kind: 'pair', next, epoch: record.epoch, quarantine: null };
+  return [
+    { at: 'persisting', base: record, intent, keep: keepsake, tries: 0 },
+    [
+      {
+        type: 'write',
+        expectedRev: snapshot.rev,
+        record: applied(context, record, intent, keepsake, time.store, 'sibling'),
+      },
+    ],
+  ];
+}

@@ -1,0 +1,39 @@
+import type { FlightEffect, FlightResult, Snapshot, Step } from './flight.ts';
+import type { GrantRecord, Intent } from './record.ts';
+import { withoutIntent } from './transitions.ts';
+
+/** The first step of a refresh. */
+export function takeOff(): Step {
+  return [{ at: 'reading' }, [{ type: 'read' }]];
+}
+
+export function done(result: FlightResult, effects: readonly FlightEffect[] = []): Step {
+  return [{ at: 'done', result }, effects];
+}
+
+export function settled(snapshot: Snapshot | null, refreshed: boolean): Step {
+  return done({ kind: 'settled', snapshot, refreshed });
+}
+
+export function isOurs(record: GrantRecord, intent: Intent): boolean {
+  const found = record.intent;
+  return (
+    found?.attemptId === intent.attemptId &&
+    found.kind === intent.kind &&
+    found.leaseUntil === intent.leaseUntil &&
+    record.generation === intent.generation
+  );
+}
+
+/** Takes this flight's intent back, on its own `rev` first; gives up when the record has moved on without it. */
+export function clear(
+  snapshot: Snapshot,
+  intent: Intent,
+  then: FlightResult | 'read',
+  change: (record: GrantRecord) => GrantRecord = withoutIntent,
+): Step {
+  return [
+    { at: 'clearing', intent, then, change, tries: 0 },
+    [{ type: 'hang_up' }, { type: 'write', expectedRev: snapshot.rev, record: change(snapshot.record) }],
+  ];
+}

@@ -1,0 +1,57 @@
+import { accessLifetime, refreshLifetimeMs } from './expiry.ts';
+import type { StoredToken, TokenPair } from './record.ts';
+import { fingerprint } from './redact.ts';
+import type { TokenResponse } from './token-outcome.ts';
+import type { NewPair } from './transitions.ts';
+
+function stored(token: string, issuedAt: number, lifeMs: number): StoredToken {
+  return { issuedAt, lifeMs, fingerprint: fingerprint(token) };
+}
+
+/**
+ * A token response as a pair that can be written. `issuedAt` is the store's time of the intent, or another instant at
+ * or before the request. Without a new refresh token the old one is kept, and flagged (F06).
+ */
+export function pairOf(
+  response: TokenResponse,
+  issuedAt: number,
+  configuredLifeMs: number | undefined,
+  old: { readonly pair: TokenPair | null; readonly refresh: StoredToken | null },
+): { readonly next: NewPair; readonly anomalies: readonly string[] } {
+  const life = accessLifetime(response.expiresInSeconds, configuredLifeMs);
+  const anomalies = [
+    ...response.anomalies,
+    ...life.anomalies.filter((name) => !response.anomalies.includes(name)),
+  ];
+  const access = stored(response.accessToken, issuedAt, life.lifeMs);
+  const refresh =
+    response.refreshToken === null
+      ? old.refresh
+      : stored(response.refreshToken, issuedAt, refreshLifetimeMs(response.refreshExpiresInSeconds));
+  if (response.refreshToken === null && old.refresh !== null) anomalies.push('rotation_missing');
+  if (response.refreshToken !== null && response.refreshToken === old.pair?.refresh)
+    anomalies.push('refresh_token_unchanged');
+  return {
+    next: {
+      pair: { access: response.accessToken, refresh: response.refreshToken ?? old.pair?.refresh ?? null },
+      access,
+      refresh,
+      userEmail: response.userEmail,
+    },
+    anomalies,
+  };
+}
+
+/** A refresh token alone: the rest of the answer could not be used. */
+export function refreshOnly(
+  refreshToken: string,
+  expiresInSeconds: number | null,
+  issuedAt: number,
+): NewPair {
+  return {
+    pair: { access: null, refresh: refreshToken },
+    access: null,
+    refresh: stored(refreshToken, issuedAt, refreshLifetimeMs(expiresInSeconds)),
+    userEmail: null,
+  };
+}

@@ -1,0 +1,214 @@
+import * as v from 'valibot';
+import { RecordUnreadableError } from './errors.ts';
+import type { DeathReason, HistoryEntry } from './status.ts';
+import type { StoredState } from './token-store.ts';
+
+/** The schema that this version writes. A later one is read by nobody older, and never overwritten (F56, F75). */
+export const SCHEMA_VERSION = 1;
+
+const instant = v.pipe(v.number(), v.minValue(0));
+const counter = v.pipe(v.number(), v.integer(), v.minValue(0));
+const token = v.looseObject({ issuedAt: instant, lifeMs: instant, fingerprint: v.string() });
+
+const intent = v.looseObject({
+  attemptId: v.string(),
+  generation: counter,
+  owner: v.string(),
+  kind: v.picklist(['refresh', 'announce', 'probe', 'repair']),
+  firstAt: instant,
+  leaseUntil: instant,
+});
+
+/** Tokens as they stand in the row: sealed, bound to registration, connection, epoch and generation. */
+const sealedTokens = v.string();
+
+const schema = v.looseObject({
+  v: v.literal(SCHEMA_VERSION),
+  epoch: counter,
+  generation: counter,
+  authorizedAt: v.nullable(instant),
+  access: v.nullable(token),
+  refresh: v.nullable(token),
+  tokens: v.nullable(sealedTokens),
+  userEmail: v.nullable(v.string()),
+  disconnectedAt: v.nullable(instant),
+  dead: v.nullable(v.looseObject({ reason: v.string(), at: instant })),
+  pending: v.nullable(
+    v.looseObject({
+      tokens: sealedTokens,
+      epoch: counter,
+      access: v.nullable(token),
+      refresh: v.nullable(token),
+      userEmail: v.nullable(v.string()),
+      until: instant,
+    }),
+  ),
+  intent: v.nullable(intent),
+  unknown: v.nullable(v.looseObject({ count: counter, since: instant, lastAt: instant })),
+  refused: v.nullable(v.looseObject({ count: counter, since: instant, notBefore: instant })),
+  quarantine: v.nullable(
+    v.looseObject({ body: sealedTokens, generation: counter, problem: v.string(), at: instant }),
+  ),
+  sibling: v.nullable(
+    v.looseObject({ tokens: sealedTokens, access: v.nullable(token), refresh: token, generation: counter }),
+  ),
+  lastAttemptId: v.nullable(v.string()),
+  guessAt: v.nullable(instant),
+  nextDueAt: v.nullable(instant),
+  lastError: v.nullable(v.looseObject({ at: instant, code: v.string(), message: v.string() })),
+  history: v.array(
+    v.looseObject({ at: instant, event: v.string(), generation: counter, detail: v.optional(v.string()) }),
+  ),
+});
+
+export interface StoredToken {
+  /** Epoch ms by the store's clock, at or before the provider's own. */
+  readonly issuedAt: number;
+  readonly lifeMs: number;
+  readonly fingerprint: string;
+}
+
+export type IntentKind = 'refresh' | 'announce' | 'probe' | 'repair';
+
+/** The announcement, durable before it happens, that this generation's refresh token is about to be presented. */
+export interface Intent {
+  readonly attemptId: string;
+  readonly generation: number;
+  /** Random per manager: a restarted container is not its predecessor (F41). */
+  readonly owner: string;
+  readonly kind: IntentKind;
+  /** Store's time of the first intent for this generation: a pair counts as issued then. */
+  readonly firstAt: number;
+  readonly leaseUntil: number;
+}
+
+/** A pair of tokens in the clear. Lives in memory only. */
+export interface TokenPair {
+  readonly access: string | null;
+  readonly refresh: string | null;
+}
+
+/**
+ * Tokens inside a record: sealed as stored, or a pair in hand that the shell seals on the way to the store.
+ */
+export type RecordTokens = string | TokenPair;
+
+/** One connection's grant. `authorizedAt` is `null` until somebody has signed in. */
+export interface GrantRecord {
+  readonly v: 1;
+  readonly epoch: number;
+  readonly generation: number;
+  readonly authorizedAt: number | null;
+  readonly access: StoredToken | null;
+  readonly refresh: StoredToken | null;
+  readonly tokens: RecordTokens | null;
+  readonly userEmail: string | null;
+  /** Set on a tombstone. */
+  readonly disconnectedAt: number | null;
+  readonly dead: { readonly reason: DeathReason; readonly at: number } | null;
+  readonly pending: {
+    readonly tokens: RecordTokens;
+    /** What the sealed tokens are bound to. */
+    readonly epoch: number;
+    readonly access: StoredToken | null;
+    readonly refresh: StoredToken | null;
+    readonly userEmail: string | null;
+    readonly until: number;
+  } | null;
+  readonly intent: Intent | null;
+  /** Refreshes of this generation whose outcome nobody knows; `lastAt`: when the last one's lease ended. */
+  readonly unknown: { readonly count: number; readonly since: number; readonly lastAt: number } | null;
+  /** Refusals of this generation that nobody recognizes. */
+  readonly refused: { readonly count: number; readonly since: number; readonly notBefore: number } | null;
+  /** A successful answer that could not be read, sealed, for a later version that can. */
+  readonly quarantine: {
+    readonly body: string | { readonly text: string };
+    readonly generation: number;
+    readonly problem: string;
+    readonly at: number;
+  } | null;
+  /** A second live pair of the same parent, kept until the next rotation. */
+  readonly sibling: {
+    readonly tokens: RecordTokens;
+    readonly access: StoredToken | null;
+    readonly refresh: StoredToken;
+    readonly generation: number;
+  } | null;
+  readonly lastAttemptId: string | null;
+  readonly guessAt: number | null;
+  readonly nextDueAt: number | null;
+  readonly lastError: { readonly at: number; readonly code: string; readonly message: string } | null;
+  readonly history: readonly HistoryEntry[];
+}
+
+/** A row without a grant yet: the ground that an authorization or a tombstone is written on. */
+export const EMPTY_RECORD: GrantRecord = {
+  v: SCHEMA_VERSION,
+  epoch: 0,
+  generation: 0,
+  authorizedAt: null,
+  access: null,
+  refresh: null,
+  tokens: null,
+  userEmail: null,
+  disconnectedAt: null,
+  dead: null,
+  pending: null,
+  intent: null,
+  unknown: null,
+  refused: null,
+  quarantine: null,
+  sibling: null,
+  lastAttemptId: null,
+  guessAt: null,
+  nextDueAt: null,
+  lastError: null,
+  history: [],
+};
+
+/**
+ * Reads a row's body. Members that this version does not know stay in the record and are written back.
+ * @throws RecordUnreadableError `later_schema` or `malformed`; the row stays as it is
+ */
+export function parseRecord(body: string, connectionId: string): GrantRecord {
+  let value: unknown;
+  try {
+    value = JSON.parse(body);
+  } catch {
+    value = undefined;
+  }
+  const version = typeof value === 'object' && value !== null ? (value as { v?: unknown }).v : undefined;
+  if (typeof version === 'number' && version > SCHEMA_VERSION) {
+    throw new RecordUnreadableError(
+      `The stored record has schema ${version}, this version of @hq-oauth/core knows up to ${SCHEMA_VERSION}. ` +
+        'Update this process; the record was left as it is.',
+      { reason: 'later_schema', connectionId },
+    );
+  }
+  const result = v.safeParse(schema, value);
+  if (!result.success) {
+    const path = v.getDotPath(result.issues[0]) ?? '(root)';
+    throw new RecordUnreadableError(
+      `The stored record is damaged at "${path}". It was left as it is; restore the row from a backup, ` +
+        'or disconnect and sign in again.',
+      { reason: 'malformed', connectionId },
+    );
+  }
+  return result.output as GrantRecord;
+}
+
+/** The part of the state that time cannot change, for the store's index. */
+export function storedState(record: GrantRecord): StoredState {
+  if (record.tokens === null && record.pending !== null) return 'pending';
+  if (record.disconnectedAt !== null) return 'disconnected';
+  if (record.dead !== null) return 'reauth_required';
+  return record.tokens === null ? 'other' : 'connected';
+}
+
+/** Orders two records by `(epoch, generation)`: negative when `a` is the older one. */
+export function compareGrants(
+  a: { readonly epoch: number; readonly generation: number },
+  b: { readonly epoch: number; readonly generation: number },
+): number {
+  return a.epoch - b.epoch || a.generation - b.generation;
+}

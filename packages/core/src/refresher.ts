@@ -1,0 +1,407 @@
+import type { Clock } from './clock.ts';
+import type { EventHub } from './events.ts';
+import { clampMinValidity, horizonDaysLeft, refreshHorizonAt, thresholds } from './expiry.ts';
+import type { FlightResult, Snapshot } from './flight.ts';
+import { failureOf, inProgress, notConnected, pauseAfter, reauthorizationRequired } from './flight-errors.ts';
+import type { GrantRepository } from './grant-repository.ts';
+import { HeldGrant, type OngoingFlight } from './held-grant.ts';
+import { jitterOf } from './jitter.ts';
+import type { ResolvedOptions } from './options.ts';
+import { runFlight } from './run-flight.ts';
+import type { TokenEndpoint } from './token-outcome.ts';
+
+/** How many idle connections stay in memory; one costs about a kilobyte. */
+const HELD_AT_MOST = 10_000;
+/** With nothing usable in memory, the store is asked again no more often than this. */
+const REREAD_MS = 1_000;
+
+export interface TokenRequestOptions {
+  readonly minValidityMs?: number | undefined;
+  readonly waitMs?: number | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+interface Dependencies {
+  readonly options: ResolvedOptions;
+  readonly clock: Clock;
+  readonly repository: GrantRepository;
+  readonly endpoint: TokenEndpoint;
+  readonly hub: EventHub;
+}
+
+/** What this process has in memory, and the refreshes that it has under way: one per connection (I1). */
+export class Refresher {
+  readonly #d: Dependencies;
+  readonly #owner: string;
+  readonly #grants = new Map<string, HeldGrant>();
+  readonly #closing = new AbortController();
+  readonly #work = new Set<Promise<unknown>>();
+
+  constructor(dependencies: Dependencies) {
+    this.#d = dependencies;
+    this.#owner = dependencies.options.random.id();
+  }
+
+  grant(id: string): HeldGrant {
+    const known = this.#grants.get(id);
+    if (known) {
+      // The order of a Map is the order of use: the first ones are the ones to let go.
+      this.#grants.delete(id);
+      this.#grants.set(id, known);
+      return known;
+    }
+    const grant = new HeldGrant(id, jitterOf(this.#d.options.registration, id), this.#d.clock);
+    this.#grants.set(id, grant);
+    if (this.#grants.size > HELD_AT_MOST) this.#letGo();
+    return grant;
+  }
+
+  #letGo(): void {
+    for (const [id, grant] of this.#grants) {
+      if (this.#grants.size <= HELD_AT_MOST) return;
+      if (!grant.pinned) {
+        grant.cancelWakeUp?.();
+        this.#grants.delete(id);
+      }
+    }
+  }
+
+  get unpersisted(): number {
+    let count = 0;
+    for (const grant of this.#grants.values()) if (grant.unpersisted) count += 1;
+    return count;
+  }
+
+  /** Step 1 of the protocol: a token that is valid on both clocks, at once if there is one. */
+  async accessToken(grant: HeldGrant, request: TokenRequestOptions = {}): Promise<string> {
+    const { clock, options } = this.#d;
+    request.signal?.throwIfAborted();
+    if (clock.sync) await clock.sync();
+    const deadline = clock.monotonic() + (request.waitMs ?? options.waitMs);
+    for (let round = 0; ; round += 1) {
+      await this.#upToDate(grant);
+      const snapshot = grant.snapshot;
+      if (!snapshot || snapshot.record.tokens === null)
+        throw notConnected(grant.id, snapshot?.record ?? null);
+      const lifeMs = snapshot.record.access?.lifeMs ?? 0;
+      const { mustMs, shouldMs } = thresholds(lifeMs, grant.jitter);
+      const wanted = this.#wantedMs(grant, request.minValidityMs ?? 0, lifeMs);
+      const left = grant.remaining();
+      const token = left > 0 ? (snapshot.pair?.access ?? null) : null;
+      if (token !== null && left > Math.max(mustMs, wanted)) {
+        if (left > shouldMs) return token;
+        const refreshed = grant.flight ? null : this.#inBackground(() => this.#refreshQuietly(grant));
+        if (refreshed && round === 0) {
+          await refreshed;
+          continue;
+        }
+        return token;
+      }
+      const ended = this.#givenUp(grant, snapshot);
+      if (ended) {
+        if (token !== null) return token;
+        throw ended;
+      }
+      if (round > 4) throw inProgress(grant.id, options.timings.pollMs);
+      const answer = await this.#wait(this.fly(grant), deadline, request.signal);
+      if (answer === null) {
+        const still = grant.remaining() > 0 ? (grant.snapshot?.pair?.access ?? null) : null;
+        if (still !== null) return still;
+        throw inProgress(grant.id, grant.flight?.blocked?.leaseLeftMs ?? options.timings.pollMs);
+      }
+    }
+  }
+
+  #wantedMs(grant: HeldGrant, minValidityMs: number, lifeMs: number): number {
+    const wanted = clampMinValidity(minValidityMs, lifeMs);
+    if (wanted < minValidityMs && lifeMs > 0 && !grant.minValidityTold) {
+      grant.minValidityTold = true;
+      this.anomaly(
+        grant,
+        'min_validity_clamped',
+        `asked for ${minValidityMs} ms, half of the life is ${wanted} ms`,
+      );
+    }
+    return wanted;
+  }
+
+  /** Why no refresh can be tried now, if so. */
+  #givenUp(grant: HeldGrant, { record, pair }: Snapshot): Error | null {
+    if (record.dead) return reauthorizationRequired(grant.id, record.dead.reason);
+    if (!pair?.refresh) return reauthorizationRequired(grant.id, 'refresh_token_expired');
+    const { pause } = grant;
+    const pauseMs = pause ? pause.untilMono - this.#d.clock.monotonic() : 0;
+    return pause && pauseMs > 0 && !grant.flight ? pause.error(Math.ceil(pauseMs)) : null;
+  }
+
+  /** Reads the record when there is none in memory, when it may be stale, or when the clocks have come apart. */
+  async #upToDate(grant: HeldGrant): Promise<void> {
+    const { options, clock } = this.#d;
+    const age = clock.monotonic() - grant.lastReadMono;
+    const usable = grant.remaining() > 0 && grant.snapshot?.record.tokens !== null;
+    const mustRead =
+      !grant.loaded ||
+      grant.drifted ||
+      age >= options.idleRereadMs ||
+      grant.snapshot === null ||
+      grant.snapshot.record.tokens === null ||
+      (!usable && (grant.snapshot.record.dead !== null || (grant.pause !== null && age >= REREAD_MS)));
+    if (mustRead) {
+      try {
+        await this.read(grant);
+      } catch (error) {
+        // Static stability: what is valid in memory is served through any outage (I9).
+        if (!grant.loaded || grant.remaining() <= 0) throw error;
+      }
+    } else if (age >= options.revalidateMs && !grant.reading) {
+      const reading = this.#inBackground(() => this.read(grant).catch(() => undefined));
+      if (reading) await reading;
+    }
+  }
+
+  /** One read at a time per connection. @throws StoreUnavailableError, RecordUnreadableError */
+  read(grant: HeldGrant): Promise<void> {
+    grant.reading ??= this.#readNow(grant).finally(() => {
+      grant.reading = null;
+    });
+    return grant.reading;
+  }
+
+  async #readNow(grant: HeldGrant): Promise<void> {
+    const first = !grant.loaded;
+    const found = await this.#d.repository.read(grant.slot);
+    const intact = grant.take(found);
+    if (first) this.#tellHorizon(grant);
+    // The store has fallen back behind what this process knows: a flight writes it again (I3).
+    if (!intact && !this.#closing.signal.aborted) this.fly(grant);
+  }
+
+  /** `detached` gives null; `await` gives the promise to wait for. */
+  #inBackground(work: () => Promise<unknown>): Promise<unknown> | null {
+    const { background } = this.#d.options;
+    const promise = work();
+    if (background === 'await') return promise;
+    if (typeof background === 'function') background(promise);
+    return null;
+  }
+
+  async #refreshQuietly(grant: HeldGrant): Promise<void> {
+    if (!grant.snapshot || this.#givenUp(grant, grant.snapshot) || this.#closing.signal.aborted) return;
+    await this.fly(grant).told.catch(() => undefined);
+  }
+
+  /** Renews when it is due, or in any case with `force`. @throws what `accessToken` throws */
+  async refresh(grant: HeldGrant, force: boolean): Promise<void> {
+    const { clock } = this.#d;
+    if (clock.sync) await clock.sync();
+    await this.read(grant);
+    const { snapshot } = grant;
+    if (!snapshot || snapshot.record.tokens === null) throw notConnected(grant.id, snapshot?.record ?? null);
+    const { shouldMs } = thresholds(snapshot.record.access?.lifeMs ?? 0, grant.jitter);
+    if (!force && grant.remaining() > shouldMs) return;
+    const ended = this.#givenUp(grant, snapshot);
+    if (ended) throw ended;
+    const deadline = clock.monotonic() + this.#d.options.waitMs;
+    const answer = await this.#wait(this.fly(grant), deadline, undefined);
+    if (answer === null)
+      throw inProgress(grant.id, grant.flight?.blocked?.leaseLeftMs ?? this.#d.options.timings.pollMs);
+    if (answer !== 'held' && answer.kind !== 'settled' && grant.pause) {
+      throw grant.pause.error(Math.max(1, Math.ceil(grant.pause.untilMono - clock.monotonic())));
+    }
+    if (grant.snapshot?.record.dead)
+      throw reauthorizationRequired(grant.id, grant.snapshot.record.dead.reason);
+  }
+
+  /** Joins the connection's refresh, or begins one. It belongs to no caller: nobody's abort ends it. */
+  fly(grant: HeldGrant): OngoingFlight {
+    if (grant.flight) return grant.flight;
+    grant.cancelWakeUp?.();
+    grant.cancelWakeUp = null;
+    const { options, clock, repository, endpoint } = this.#d;
+    const told = Promise.withResolvers<FlightResult | 'held'>();
+    told.promise.catch(() => undefined);
+    const flight: OngoingFlight = {
+      told: told.promise,
+      startedMono: clock.monotonic(),
+      blocked: null,
+      onBlocked: new Set(),
+    };
+    grant.flight = flight;
+    const ended = runFlight({
+      context: {
+        attemptId: options.random.id(),
+        owner: this.#owner,
+        timings: options.timings,
+        known: grant.snapshot,
+        jitter: grant.jitter,
+        configuredLifeMs: options.accessTokenLifetimeMs,
+        refreshYear: options.refreshYear,
+      },
+      slot: grant.slot,
+      repository,
+      endpoint,
+      clock,
+      closing: this.#closing.signal,
+      observer: {
+        seen: (snapshot) => void grant.take({ snapshot, time: repository.time() }),
+        held: (snapshot, attempts) => {
+          grant.unpersisted = true;
+          grant.install(snapshot, repository.time().store);
+          told.resolve('held');
+          this.#emit(grant, 'persistFailed', { attempts });
+          options.logger.error('hq-oauth: a new token pair is in memory only, the store does not take it', {
+            connectionId: grant.id,
+            attempts,
+          });
+        },
+        blocked: (ageMs, leaseLeftMs) => {
+          flight.blocked = { ageMs, leaseLeftMs, atMono: clock.monotonic() };
+          for (const notify of flight.onBlocked) notify();
+        },
+        anomaly: (name, detail) => this.anomaly(grant, name, detail),
+      },
+    });
+    const landed = ended.then(
+      (result) => {
+        grant.flight = null;
+        this.#landed(grant, result);
+        told.resolve(result);
+      },
+      (error: unknown) => {
+        grant.flight = null;
+        told.reject(error);
+        options.logger.error('hq-oauth: a refresh ended by a defect', { connectionId: grant.id });
+      },
+    );
+    this.track(landed);
+    return flight;
+  }
+
+  #landed(grant: HeldGrant, result: FlightResult): void {
+    const { clock, options, repository } = this.#d;
+    grant.unpersisted = false;
+    if (result.kind === 'settled') {
+      grant.failures = 0;
+      grant.pause = null;
+      grant.take({ snapshot: result.snapshot, time: repository.time() });
+      this.#tellSettled(grant, result.refreshed);
+      return;
+    }
+    grant.failures += 1;
+    const pause = pauseAfter(grant.id, result, { timings: options.timings, failures: grant.failures });
+    grant.pause = { untilMono: clock.monotonic() + pause.ms, error: pause.error };
+    if (result.kind === 'uncertain') this.#emit(grant, 'uncertain', { reason: result.reason });
+    if (result.kind === 'closing') return;
+    const { reason, retryable } = failureOf(result);
+    this.#emit(grant, 'refreshFailed', { reason, retryable });
+    options.logger.warn('hq-oauth: a refresh failed', {
+      connectionId: grant.id,
+      reason,
+      retryAfterMs: pause.ms,
+    });
+    // Nobody needs to ask for an uncertain connection to recover (T10).
+    if (result.kind === 'uncertain' && !this.#closing.signal.aborted) {
+      grant.cancelWakeUp = clock.setTimer(() => void this.#refreshQuietly(grant), pause.ms + 1);
+    }
+  }
+
+  #tellSettled(grant: HeldGrant, refreshed: boolean): void {
+    const record = grant.snapshot?.record;
+    if (!record) return;
+    if (refreshed) {
+      this.#emit(grant, 'refreshed', record.userEmail === null ? {} : { userEmail: record.userEmail });
+      this.#tellHorizon(grant);
+    }
+    const death = record.dead ? `${record.epoch}.${record.generation}` : null;
+    if (record.dead && death !== grant.deathTold) {
+      this.#emit(grant, 'reauthorizationRequired', { reason: record.dead.reason });
+      this.#d.options.logger.warn('hq-oauth: a person must sign in again', {
+        connectionId: grant.id,
+        reason: record.dead.reason,
+      });
+    }
+    grant.deathTold = death;
+  }
+
+  #tellHorizon(grant: HeldGrant): void {
+    const record = grant.snapshot?.record;
+    if (!record?.refresh || record.authorizedAt === null) return;
+    const expiresAt = refreshHorizonAt(record.refresh, record.authorizedAt, this.#d.options.refreshYear);
+    const daysLeft = horizonDaysLeft(expiresAt, this.#d.repository.time().store);
+    if (daysLeft !== null && daysLeft !== grant.horizonTold)
+      this.#emit(grant, 'horizon', { daysLeft, expiresAt });
+    grant.horizonTold = daysLeft;
+  }
+
+  /** Waits for a flight on behalf of one caller. `null`: the caller's time is up, the flight goes on. */
+  async #wait(
+    flight: OngoingFlight,
+    deadline: number,
+    signal: AbortSignal | undefined,
+  ): Promise<FlightResult | 'held' | null> {
+    const { clock, options } = this.#d;
+    const { promise, resolve, reject } = Promise.withResolvers<null>();
+    const until = Math.min(deadline, flight.startedMono + options.waitMs);
+    let cancel = clock.setTimer(() => resolve(null), Math.max(0, until - clock.monotonic()), {
+      keepAlive: true,
+    });
+    const onBlocked = (): void => {
+      if (!flight.blocked) return;
+      const { atMono, ageMs } = flight.blocked;
+      const untilOld = atMono + options.waitMs - ageMs;
+      if (untilOld >= until) return;
+      cancel();
+      cancel = clock.setTimer(() => resolve(null), Math.max(0, untilOld - clock.monotonic()), {
+        keepAlive: true,
+      });
+    };
+    const onAbort = (): void => reject(signal?.reason);
+    flight.onBlocked.add(onBlocked);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    onBlocked();
+    try {
+      return await Promise.race([flight.told, promise]);
+    } finally {
+      cancel();
+      flight.onBlocked.delete(onBlocked);
+      signal?.removeEventListener('abort', onAbort);
+    }
+  }
+
+  /** Work that `close()` waits for. */
+  track(work: Promise<unknown>): void {
+    const tracked = work.catch(() => undefined).finally(() => this.#work.delete(tracked));
+    this.#work.add(tracked);
+  }
+
+  anomaly(grant: HeldGrant, anomaly: string, detail: string): void {
+    this.#emit(grant, 'anomaly', { anomaly, detail });
+    this.#d.options.logger.warn(`hq-oauth: ${anomaly}`, { connectionId: grant.id, detail });
+  }
+
+  told(grant: HeldGrant, event: 'disconnected'): void {
+    this.#emit(grant, event, {});
+  }
+
+  #emit(grant: HeldGrant, event: Parameters<EventHub['emit']>[0], more: object): void {
+    const base = {
+      connectionId: grant.id,
+      at: this.#d.repository.time().store,
+      generation: grant.snapshot?.record.generation ?? 0,
+    };
+    this.#d.hub.emit(event, { ...base, ...more } as never, () => {
+      this.#d.options.logger.error(`hq-oauth: a listener for "${event}" failed`, { connectionId: grant.id });
+    });
+  }
+
+  get closing(): AbortSignal {
+    return this.#closing.signal;
+  }
+
+  /** Sends nothing new; resolves when nothing is under way any more. */
+  async close(): Promise<void> {
+    this.#closing.abort();
+    for (const grant of this.#grants.values()) grant.cancelWakeUp?.();
+    while (this.#work.size > 0) await Promise.all(this.#work);
+  }
+}

@@ -1,0 +1,160 @@
+import type { Clock } from './clock.ts';
+import { sleep } from './clock.ts';
+import { isHighQError, RecordUnreadableError } from './errors.ts';
+import type {
+  EventTime,
+  Flight,
+  FlightContext,
+  FlightEffect,
+  FlightEvent,
+  FlightResult,
+  Snapshot,
+} from './flight.ts';
+import type { GrantRepository, GrantSlot } from './grant-repository.ts';
+import { step, takeOff } from './machine.ts';
+import type { TokenConnection, TokenEndpoint, TokenOutcome } from './token-outcome.ts';
+
+/** What the outside is told while a flight goes on. */
+export interface FlightObserver {
+  /** A record was read or written. */
+  seen(snapshot: Snapshot): void;
+  held(snapshot: Snapshot, tries: number): void;
+  blocked(ageMs: number, leaseLeftMs: number): void;
+  anomaly(anomaly: string, detail: string, generation: number): void;
+}
+
+interface FlightShell {
+  readonly context: FlightContext;
+  readonly slot: GrantSlot;
+  readonly repository: GrantRepository;
+  readonly endpoint: TokenEndpoint;
+  readonly clock: Clock;
+  readonly observer: FlightObserver;
+  /** Aborted by `close()`: nothing new is sent from then on. */
+  readonly closing: AbortSignal;
+}
+
+type Asking = Extract<FlightEffect, { type: 'read' | 'write' | 'connect' | 'send' | 'timer' }>;
+
+/** Carries a flight from take-off to its result. Never rejects for anything that the protocol names. */
+export async function runFlight(shell: FlightShell): Promise<FlightResult> {
+  const { context, observer } = shell;
+  let connection = null as TokenConnection | null;
+  /** Both clocks just before the intent was written: the lease is younger than that. */
+  let intentWrittenAt = { wall: 0, mono: 0 };
+  let [flight, effects]: readonly [Flight, readonly FlightEffect[]] = takeOff();
+
+  const time = (): EventTime => shell.repository.time();
+
+  const ask = async (effect: Asking, at: Flight['at']): Promise<FlightEvent> => {
+    switch (effect.type) {
+      case 'read':
+        return storeEvent(async () => {
+          const found = await shell.repository.read(shell.slot);
+          if (found.snapshot) observer.seen(found.snapshot);
+          return { type: 'read', ...found };
+        }, 'read_failed');
+      case 'write':
+        return storeEvent(async () => {
+          if (at === 'intending')
+            intentWrittenAt = { wall: shell.clock.now(), mono: shell.clock.monotonic() };
+          const { ok, snapshot, ...rest } = await shell.repository.write(
+            shell.slot,
+            effect.expectedRev,
+            effect.record,
+          );
+          if (snapshot) observer.seen(snapshot);
+          if (ok && snapshot) return { type: 'written', snapshot, ...rest };
+          return { type: 'refused', snapshot, ...rest };
+        }, 'write_failed');
+      case 'connect':
+        if (shell.closing.aborted) return { type: 'closing', time: time() };
+        try {
+          connection = await shell.endpoint.connect();
+          return { type: 'connected', time: time() };
+        } catch (error) {
+          const detail = error instanceof Error ? error.message : 'the connection failed';
+          return { type: 'connect_failed', detail, time: time() };
+        }
+      case 'send': {
+        const outcome = await send(effect.refreshToken);
+        return { type: 'outcome', outcome, time: time() };
+      }
+      case 'timer': {
+        // A pair in hand keeps the process alive, and is not hurried by a shutdown.
+        const keepAlive = at === 'persisting';
+        try {
+          await sleep(
+            shell.clock,
+            effect.ms,
+            keepAlive ? { keepAlive } : { keepAlive, signal: shell.closing },
+          );
+          return { type: 'timer', time: time() };
+        } catch {
+          return { type: 'closing', time: time() };
+        }
+      }
+      default:
+        return effect satisfies never;
+    }
+  };
+
+  const storeEvent = async (
+    call: () => Promise<FlightEvent>,
+    failure: 'read_failed' | 'write_failed',
+  ): Promise<FlightEvent> => {
+    try {
+      return await call();
+    } catch (error) {
+      if (error instanceof RecordUnreadableError) return { type: 'unreadable', error, time: time() };
+      if (isHighQError(error)) return { type: failure, error, time: time() };
+      throw error;
+    }
+  };
+
+  const send = async (refreshToken: string): Promise<TokenOutcome> => {
+    const notSent = (reason: 'closing' | 'connect_failed', detail: string): TokenOutcome => {
+      return { kind: 'not_sent', reason, retryAfterMs: null, detail };
+    };
+    if (!connection) return notSent('connect_failed', 'the connection was given up');
+    if (shell.closing.aborted) return notSent('closing', 'the manager is closing');
+    const { leaseMs, responseMs, lingerMs } = context.timings;
+    const maySend = (): boolean => {
+      const passedMs = Math.max(
+        shell.clock.now() - intentWrittenAt.wall,
+        shell.clock.monotonic() - intentWrittenAt.mono,
+      );
+      return leaseMs - passedMs >= responseMs + lingerMs;
+    };
+    const used = connection;
+    connection = null;
+    return used.send({ grantType: 'refresh_token', refreshToken }, maySend);
+  };
+
+  while (flight.at !== 'done') {
+    let answer: Promise<FlightEvent> | null = null;
+    for (const effect of effects) {
+      switch (effect.type) {
+        case 'hang_up':
+          connection?.close();
+          connection = null;
+          break;
+        case 'hold':
+          observer.held(effect.snapshot, effect.tries);
+          break;
+        case 'blocked':
+          observer.blocked(effect.ageMs, effect.leaseLeftMs);
+          break;
+        case 'anomaly':
+          observer.anomaly(effect.anomaly, effect.detail, effect.generation);
+          break;
+        default:
+          answer = ask(effect, flight.at);
+      }
+    }
+    if (!answer) throw new Error(`A flight at "${flight.at}" asked for nothing.`);
+    [flight, effects] = step(context, flight, await answer);
+  }
+  for (const effect of effects) if (effect.type === 'hang_up') connection?.close();
+  return flight.result;
+}

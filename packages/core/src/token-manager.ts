@@ -1,0 +1,155 @@
+import type { Clock } from './clock.ts';
+import { sleep, systemClock } from './clock.ts';
+import { createConnection } from './connection.ts';
+import { type Connection, internals, type TokenManager } from './contracts.ts';
+import { EventHub } from './events.ts';
+import { GrantAdmin } from './grant-admin.ts';
+import { GrantRepository } from './grant-repository.ts';
+import { jitterOf } from './jitter.ts';
+import { resolveOptions, type TokenManagerOptions } from './options.ts';
+import { Refresher } from './refresher.ts';
+import { createSealer } from './sealer.ts';
+import { statusOf } from './state.ts';
+import type { ConnectionStatus } from './status.ts';
+import { StoreTime } from './store-time.ts';
+import { followClock } from './testing/follow-clock.ts';
+import { createTokenEndpoint } from './token-endpoint.ts';
+import type { StoredState } from './token-store.ts';
+
+const DEFAULT_CONNECTION = 'default';
+const PAGE = 100;
+
+/**
+ * Makes a token manager for one API application registration of one instance. Make one and share it.
+ * @throws ConfigurationError with every problem of the options in one message
+ */
+export function createTokenManager(given: TokenManagerOptions): TokenManager {
+  const options = resolveOptions(given);
+  const followed =
+    options.clock === undefined && options.testClockUrl ? followClock(options.testClockUrl) : null;
+  const clock: Clock = options.clock ?? followed ?? systemClock;
+  const { store, registration, timings, instanceUrl } = options;
+  store.bindClock?.(clock);
+
+  const storeTime = new StoreTime(clock);
+  const sealer = createSealer(options.encryption);
+  const repository = new GrantRepository({ store, sealer, registration, clock, storeTime, timings });
+  const endpoint = createTokenEndpoint({
+    instanceUrl,
+    clientId: options.clientId,
+    clientSecret: options.clientSecret,
+    timings,
+    clock,
+    accept: options.tokenFormat === 'any' ? null : options.tokenFormat,
+    http: options.http,
+    refusals: options.refusals,
+  });
+  const hub = new EventHub();
+  const refresher = new Refresher({ options, clock, repository, endpoint, hub });
+  const admin = new GrantAdmin({ options, clock, repository, endpoint, refresher });
+  let closed: Promise<void> | null = null;
+
+  const statusIn = (id: string, body: Parameters<GrantRepository['parse']>[1]): ConnectionStatus =>
+    statusOf(repository.parse(id, body), repository.time().store, {
+      connectionId: id,
+      instanceUrl,
+      refreshYear: options.refreshYear,
+      jitter: jitterOf(registration, id),
+    });
+
+  const close = async (timeoutMs: number): Promise<void> => {
+    const given = new AbortController();
+    const landed = refresher.close();
+    const late = sleep(clock, timeoutMs, { signal: given.signal }).catch(() => undefined);
+    await Promise.race([landed, late]).finally(() => given.abort());
+    if (refresher.unpersisted > 0) {
+      options.logger.error('hq-oauth: closed with token pairs that the store did not take', {
+        count: refresher.unpersisted,
+      });
+    }
+    await endpoint.close();
+    followed?.close();
+  };
+
+  const manager: TokenManager = {
+    connection(...ids): Connection {
+      if (ids.length > 0 && (typeof ids[0] !== 'string' || ids[0] === '')) {
+        throw new TypeError(
+          'connection(id) needs a non-empty text: an anonymous visitor is nobody. For one shared connection call connection() without an argument.',
+        );
+      }
+      return createConnection(ids[0] ?? DEFAULT_CONNECTION, { options, refresher, repository, admin });
+    },
+    async *connections({ state, after, limit = Number.POSITIVE_INFINITY } = {}) {
+      let cursor = after;
+      let left = limit;
+      const stored = storedFilter(state);
+      while (left > 0) {
+        storeTime.note(await store.now());
+        const rows = await store.list({
+          registration,
+          kind: 'grant',
+          limit: PAGE,
+          ...(stored ? { state: stored } : {}),
+          ...(cursor === undefined ? {} : { after: cursor }),
+        });
+        for (const row of rows) {
+          cursor = row.id;
+          const status = statusIn(row.id, row);
+          if (state !== undefined && status.state !== state) continue;
+          yield status;
+          left -= 1;
+          if (left <= 0) return;
+        }
+        if (rows.length < PAGE) return;
+      }
+    },
+    on: (event, listener) => hub.on(event, listener),
+    async health() {
+      const unpersisted = refresher.unpersisted;
+      try {
+        storeTime.note(await store.now());
+        return { status: unpersisted > 0 ? 'degraded' : 'up', store: 'up', unpersisted };
+      } catch {
+        return { status: 'down', store: 'down', unpersisted };
+      }
+    },
+    close({ timeoutMs = timings.responseMs + timings.persistBudgetMs } = {}) {
+      closed ??= close(timeoutMs);
+      return closed;
+    },
+    [Symbol.asyncDispose]() {
+      return manager.close();
+    },
+    [internals]: {
+      store,
+      registration,
+      instanceUrl,
+      redirectUri: options.redirectUri,
+      allowLoopback: options.allowLoopback,
+      clock,
+      random: options.random,
+    },
+  };
+  return manager;
+}
+
+/** Which stored state a derived one can be found under. */
+function storedFilter(state: ConnectionStatus['state'] | undefined): StoredState | null {
+  switch (state) {
+    case undefined:
+    case 'reauth_required':
+    case 'disconnected':
+      // Time alone makes a connection dead (its year is over) or lets a pending account lapse.
+      return null;
+    case 'pending':
+      return 'pending';
+    case 'active':
+    case 'expiring':
+    case 'expired':
+    case 'uncertain':
+      return 'connected';
+    default:
+      return state satisfies never;
+  }
+}

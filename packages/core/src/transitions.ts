@@ -1,0 +1,206 @@
+import { idleDueAt } from './expiry.ts';
+import type { GrantRecord, Intent, RecordTokens, StoredToken, TokenPair } from './record.ts';
+import type { DeathReason, HistoryEntry } from './status.ts';
+
+/**
+ * How a record changes: pure, and each from the record that stands in the store, so that members which a change is
+ * not about (`pending`, `guessAt`, history, members of later versions) are carried over.
+ */
+
+const HISTORY_LENGTH = 20;
+
+function withHistory(record: GrantRecord, entry: HistoryEntry): readonly HistoryEntry[] {
+  return [...record.history, entry].slice(-HISTORY_LENGTH);
+}
+
+/** A new pair, ready to be written: facts in the open, tokens in hand. */
+export interface NewPair {
+  readonly pair: TokenPair;
+  readonly access: StoredToken | null;
+  readonly refresh: StoredToken | null;
+  readonly userEmail: string | null;
+}
+
+export function withIntent(record: GrantRecord, intent: Intent, unknown = record.unknown): GrantRecord {
+  return { ...record, intent, unknown };
+}
+
+export function withoutIntent(record: GrantRecord): GrantRecord {
+  return { ...record, intent: null };
+}
+
+/** The next generation. Also revives a record that was marked dead meanwhile: this pair proves it alive. */
+export function rotated(
+  record: GrantRecord,
+  next: NewPair,
+  by: {
+    readonly attemptId: string;
+    readonly kind: 'refresh' | 'probe' | 'sibling';
+    readonly at: number;
+    readonly jitter: number;
+  },
+): GrantRecord {
+  const generation = record.generation + 1;
+  return {
+    ...record,
+    generation,
+    tokens: next.pair,
+    access: next.access,
+    refresh: next.refresh,
+    userEmail: next.userEmail ?? record.userEmail,
+    dead: null,
+    intent: null,
+    unknown: null,
+    refused: null,
+    quarantine: null,
+    sibling: null,
+    lastError: null,
+    lastAttemptId: by.attemptId,
+    nextDueAt: next.refresh ? idleDueAt(next.refresh, by.jitter) : null,
+    history: withHistory(record, {
+      at: by.at,
+      event: by.kind === 'probe' ? 'probed' : 'refreshed',
+      generation,
+    }),
+  };
+}
+
+/** A new grant: by sign-in, by import, or a pending one that its person confirmed. Starts a new epoch. */
+export function authorized(
+  record: GrantRecord,
+  next: NewPair,
+  by: {
+    readonly event: 'authorized' | 'imported' | 'confirmed';
+    readonly attemptId: string;
+    readonly at: number;
+    readonly jitter: number;
+  },
+): GrantRecord {
+  return {
+    ...record,
+    epoch: nextEpoch(record, by.at),
+    generation: 1,
+    authorizedAt: by.at,
+    tokens: next.pair,
+    access: next.access,
+    refresh: next.refresh,
+    userEmail: next.userEmail,
+    disconnectedAt: null,
+    dead: null,
+    pending: null,
+    intent: null,
+    unknown: null,
+    refused: null,
+    quarantine: null,
+    sibling: null,
+    lastError: null,
+    guessAt: null,
+    lastAttemptId: by.attemptId,
+    nextDueAt: next.refresh ? idleDueAt(next.refresh, by.jitter) : null,
+    history: withHistory(record, { at: by.at, event: by.event, generation: 1 }),
+  };
+}
+
+/** Two grants never share an epoch, also after a store fell back to an older state (T6). */
+export function nextEpoch(record: GrantRecord, storeNow: number): number {
+  return Math.max(record.epoch + 1, Math.floor(storeNow));
+}
+
+export function withPending(record: GrantRecord, next: NewPair, epoch: number, until: number): GrantRecord {
+  const tokens: RecordTokens = next.pair;
+  const { access, refresh, userEmail } = next;
+  return { ...record, pending: { tokens, epoch, access, refresh, userEmail, until } };
+}
+
+export function withoutPending(record: GrantRecord, at: number): GrantRecord {
+  const history = withHistory(record, { at, event: 'rejected', generation: record.generation });
+  return { ...record, pending: null, history };
+}
+
+/** Never a deletion: a process that still knows the old grant must not take the gap for a store that forgot (T15). */
+export function tombstone(record: GrantRecord, at: number): GrantRecord {
+  return {
+    ...record,
+    epoch: nextEpoch(record, at),
+    generation: 0,
+    authorizedAt: null,
+    tokens: null,
+    access: null,
+    refresh: null,
+    userEmail: null,
+    disconnectedAt: at,
+    dead: null,
+    pending: null,
+    intent: null,
+    unknown: null,
+    refused: null,
+    quarantine: null,
+    sibling: null,
+    lastError: null,
+    guessAt: null,
+    lastAttemptId: null,
+    nextDueAt: null,
+    history: withHistory(record, { at, event: 'disconnected', generation: record.generation }),
+  };
+}
+
+/** The grant has ended. The tokens stay, sealed: a late success still revives it. */
+export function died(record: GrantRecord, reason: DeathReason, at: number): GrantRecord {
+  return {
+    ...record,
+    dead: { reason, at },
+    intent: null,
+    nextDueAt: null,
+    history: withHistory(record, { at, event: 'died', generation: record.generation, detail: reason }),
+  };
+}
+
+export function quarantined(record: GrantRecord, text: string, problem: string, at: number): GrantRecord {
+  return {
+    ...record,
+    intent: null,
+    quarantine: { body: { text }, generation: record.generation, problem, at },
+    lastError: {
+      at,
+      code: 'quarantine',
+      message: `The token endpoint's answer could not be read: ${problem}.`,
+    },
+    history: withHistory(record, { at, event: 'uncertain', generation: record.generation, detail: problem }),
+  };
+}
+
+/** A second live pair of the same parent: kept, because whichever of the two lives is not known. */
+export function withSibling(record: GrantRecord, next: NewPair, generation: number): GrantRecord {
+  if (next.refresh === null) return record;
+  const { access, refresh } = next;
+  return { ...record, sibling: { tokens: next.pair, access, refresh, generation } };
+}
+
+/** A refusal that nobody recognizes; after three of them over an hour the grant is given up. */
+export function refusedOnce(
+  record: GrantRecord,
+  at: number,
+  retryMs: number,
+  detail: { readonly status: number; readonly error: string | null },
+): GrantRecord {
+  const count = (record.refused?.count ?? 0) + 1;
+  const since = record.refused?.since ?? at;
+  const message = `The token endpoint answered ${detail.status}${detail.error ? ` (${detail.error})` : ''} in a form that is not an OAuth error.`;
+  return {
+    ...record,
+    intent: null,
+    refused: { count, since, notBefore: at + retryMs },
+    lastError: { at, code: 'refused_unrecognized', message },
+    history: withHistory(record, {
+      at,
+      event: 'refused',
+      generation: record.generation,
+      detail: `${detail.status}${detail.error ? ` ${detail.error}` : ''}`,
+    }),
+  };
+}
+
+export function repaired(record: GrantRecord, intent: Intent, at: number): GrantRecord {
+  const history = withHistory(record, { at, event: 'repaired', generation: record.generation });
+  return { ...record, intent, history };
+}

@@ -1,0 +1,68 @@
+import type { StoreRow } from '@hq-oauth/core';
+import { describe, expect, it } from 'vitest';
+import { findViolations, raceOnCounters } from './cas-history.ts';
+import { grant, REGISTRATION, type StoreBench, value } from './store-bench.ts';
+
+const OPERATIONS = 10_000;
+const WORKERS = 500;
+const COUNTERS = Array.from({ length: 25 }, (_, index) => `counter ${index}`);
+const TIMEOUT_MS = 120_000;
+
+/** Many writers at once. */
+export function concurrencyTests({ name, openTwo }: StoreBench): void {
+  describe('concurrency', () => {
+    it(
+      `${name}: lets exactly one of 1,000 simultaneous writers win each revision`,
+      async () => {
+        const handles = await openTwo();
+        for (let rev = 0; rev < 5; rev += 1) {
+          const results = await Promise.all(
+            Array.from({ length: 1000 }, (_, writer) => {
+              const body = JSON.stringify({ rev, writer });
+              return handles[writer % 2 === 0 ? 0 : 1].cas(
+                grant('u'),
+                rev === 0 ? null : rev,
+                value({ body }),
+              );
+            }),
+          );
+          const winners = results.flatMap((result, writer) => (result.ok ? [writer] : []));
+          expect(winners).toHaveLength(1);
+          const body = JSON.stringify({ rev, writer: winners[0] });
+          const expected = { ...value({ body }), rev: rev + 1 };
+          // Each refusal came after the winner, so the winner is what it met.
+          for (const result of results) if (!result.ok) expect(result.row).toEqual(expected);
+          for (const handle of handles) expect((await handle.read(grant('u'))).row).toEqual(expected);
+        }
+      },
+      TIMEOUT_MS,
+    );
+
+    it(
+      `${name}: 10,000 concurrent compare-and-sets make a linearizable history`,
+      async () => {
+        const handles = await openTwo();
+        const histories = await Promise.all(
+          Array.from({ length: WORKERS }, (_, index) =>
+            raceOnCounters(handles[index % 2 === 0 ? 0 : 1], {
+              registration: REGISTRATION,
+              counters: COUNTERS.map((_counter, shift) => COUNTERS[(index + shift) % COUNTERS.length] ?? ''),
+              until: { attempts: OPERATIONS / WORKERS },
+              worker: String(index),
+            }),
+          ),
+        );
+        const finalRows = new Map<string, StoreRow | null>();
+        for (const counter of COUNTERS) finalRows.set(counter, (await handles[1].read(grant(counter))).row);
+        const history = histories.flat();
+        expect(findViolations(history, finalRows)).toEqual([]);
+        expect(history).toHaveLength(2 * OPERATIONS);
+        // Each round of simultaneous attempts has a winner: a store that refused everyone would pass the rest.
+        const wins = history.filter(({ kind }) => kind === 'won').length;
+        expect(wins).toBeGreaterThanOrEqual(OPERATIONS / WORKERS);
+        expect([...finalRows.values()].reduce((sum, row) => sum + (row?.rev ?? 0), 0)).toBe(wins);
+      },
+      TIMEOUT_MS,
+    );
+  });
+}

@@ -1,0 +1,130 @@
+import type { StoredState, StoreRow, StoreValue } from '@hq-oauth/core';
+import { describe, expect, it } from 'vitest';
+import { grant, insert, REGISTRATION, type StoreBench, value } from './store-bench.ts';
+
+const STATES: readonly StoredState[] = ['connected', 'pending', 'reauth_required', 'disconnected', 'other'];
+const KIB_256 = 256 * 1024;
+
+const BODIES: ReadonlyArray<readonly [string, string]> = [
+  ['an empty object', '{}'],
+  ['what looks like a number', '0012e3'],
+  ['a bare null', 'null'],
+  ['white space around it', ' \t\r\n{}\n '],
+  ['quotes and statements', `{"a":"'; DROP TABLE hq_row; -- \\" $1 :body ? %s"}`],
+  ['every plane of Unicode', '{"é":"e\u0301 \u200f\u05d0\u2028\ufeff\uffee \u{1f600}\u{10ffff}"}'],
+  ['an escaped NUL and a lone surrogate', '{"a":"\\u0000\\ud800"}'],
+  ['256 KiB', `"${'x'.repeat(KIB_256 - 2)}"`],
+  ['256 KiB of characters of four bytes', `"ab${'\u{1f600}'.repeat(KIB_256 / 4 - 1)}"`],
+];
+
+/** Reading and writing one row. */
+export function rowTests({ name, open }: StoreBench): void {
+  describe('one row', () => {
+    it(`${name}: reads null where nothing was written`, async () => {
+      const store = await open();
+      expect((await store.read(grant('nobody'))).row).toBeNull();
+    });
+
+    it(`${name}: writes a first row only where there is none, as revision 1`, async () => {
+      const store = await open();
+      const first = value({ body: '{"n":1}', state: 'pending', dueAt: 1_767_225_600_000 });
+      expect(await store.cas(grant('u'), null, first)).toMatchObject({ ok: true, rev: 1 });
+      const second = await store.cas(grant('u'), null, value({ body: '{"n":2}' }));
+      expect(second).toMatchObject({ ok: false, row: { ...first, rev: 1 } });
+      expect((await store.read(grant('u'))).row).toEqual({ ...first, rev: 1 });
+    });
+
+    it(`${name}: counts each write, and only each write, by exactly 1`, async () => {
+      const store = await open();
+      await insert(store, grant('u'));
+      for (let rev = 1; rev <= 5; rev += 1) {
+        const body = JSON.stringify({ rev });
+        expect(await store.cas(grant('u'), rev, value({ body }))).toMatchObject({ ok: true, rev: rev + 1 });
+        expect((await store.cas(grant('u'), rev, value())).ok).toBe(false);
+        expect((await store.read(grant('u'))).row).toEqual({ ...value({ body }), rev: rev + 1 });
+      }
+    });
+
+    it(`${name}: counts a write that changes nothing`, async () => {
+      const store = await open();
+      await insert(store, grant('u'));
+      expect(await store.cas(grant('u'), 1, value())).toMatchObject({ ok: true, rev: 2 });
+    });
+
+    it.each([0, 1, 3, 100])(
+      `${name}: refuses to write over revision 2 for who expects %i`,
+      async (expected) => {
+        const store = await open();
+        await insert(store, grant('u'));
+        const standing = value({ body: '{"standing":true}', dueAt: 7 });
+        await store.cas(grant('u'), 1, standing);
+        const refusal = await store.cas(grant('u'), expected, value({ body: '{"late":true}' }));
+        expect(refusal).toMatchObject({ ok: false, row: { ...standing, rev: 2 } });
+        expect((await store.read(grant('u'))).row).toEqual({ ...standing, rev: 2 });
+      },
+    );
+
+    it.each([0, 1, 2])(
+      `${name}: does not write where revision %i is expected and no row is`,
+      async (expected) => {
+        const store = await open();
+        expect(await store.cas(grant('u'), expected, value())).toMatchObject({ ok: false, row: null });
+        expect((await store.read(grant('u'))).row).toBeNull();
+        expect(await store.list({ registration: REGISTRATION, kind: 'grant', limit: 10 })).toEqual([]);
+      },
+    );
+
+    it.each(BODIES)(`${name}: keeps a body as it is: %s`, async (_title, body) => {
+      const store = await open();
+      await insert(store, grant('u'), { body });
+      expect((await store.read(grant('u'))).row?.body === body).toBe(true);
+      const [listed] = await store.list({ registration: REGISTRATION, kind: 'grant', limit: 1 });
+      expect(listed?.body === body).toBe(true);
+      const refusal = await store.cas(grant('u'), null, value());
+      expect(!refusal.ok && refusal.row?.body === body).toBe(true);
+    });
+
+    it(`${name}: keeps each state and both instants, and forgets what the next write leaves out`, async () => {
+      const store = await open();
+      for (const state of STATES) {
+        const full: StoreValue = value({ state, dueAt: 1_798_761_599_999, expiresAt: null });
+        await insert(store, grant(state), full);
+        expect((await store.read(grant(state))).row).toEqual({ ...full, rev: 1 });
+        await store.cas(grant(state), 1, value({ state: 'other', dueAt: null }));
+        expect((await store.read(grant(state))).row).toEqual({ ...value({ state: 'other' }), rev: 2 });
+      }
+    });
+
+    it(`${name}: F76 is not moved by prototype keys in ids and bodies`, async () => {
+      const store = await open();
+      const ids = ['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty', 'valueOf'];
+      const body = '{"__proto__":{"polluted":true},"constructor":{"prototype":{"polluted":true}}}';
+      for (const id of ids) {
+        expect((await store.read(grant(id))).row).toBeNull();
+        await insert(store, grant(id), { body });
+        expect((await store.read(grant(id))).row).toEqual({ ...value({ body }), rev: 1 });
+      }
+      const listed = await store.list({ registration: REGISTRATION, kind: 'grant', limit: 10 });
+      expect(listed.map(({ id }) => id)).toEqual([...ids].sort());
+      expect(({} as Record<string, unknown>).polluted).toBeUndefined();
+    });
+
+    it(`${name}: shares no object with its callers`, async () => {
+      const store = await open();
+      const written = { ...value({ body: '{"kept":true}' }) };
+      await store.cas(grant('u'), null, written);
+      written.body = 'changed after the write';
+      const read = (await store.read(grant('u'))).row;
+      const [listed] = await store.list({ registration: REGISTRATION, kind: 'grant', limit: 1 });
+      const refusal = await store.cas(grant('u'), null, value());
+      for (const row of [read, listed, refusal.ok ? null : refusal.row]) tamper(row ?? null);
+      expect((await store.read(grant('u'))).row).toEqual({ ...value({ body: '{"kept":true}' }), rev: 1 });
+    });
+  });
+}
+
+/** A frozen row refuses, a copy accepts; either will do. */
+function tamper(row: StoreRow | null): void {
+  expect(row).not.toBeNull();
+  if (row) Reflect.set(row, 'body', 'changed by a reader');
+}

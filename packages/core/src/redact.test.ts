@@ -50,6 +50,7 @@ describe('safeError', () => {
     ['free text', `unexpected token ${SECRET} in answer`],
     ['the middle of a long text', `${'word '.repeat(50)}${SECRET}`],
     ['the cut', `${'a '.repeat(990)}${SECRET.repeat(4)}`],
+    ['the cut of a text that shrinks', `${'x1'.repeat(992)} ${SECRET}`],
   ])('F96 leaves nothing of a secret in %s', (_, message) => {
     const nested = Object.assign(new Error(message), { headers: { cookie: SECRET }, body: message });
     const foreign = Object.assign(new Error(message, { cause: nested }), {

@@ -126,7 +126,7 @@ export function followClock(
   const keepsAlive = (): boolean => [...timers].some((timer) => timer.keepAlive);
 
   return {
-    now: () => wall + elapsedMs(),
+    now: () => Math.floor(wall + elapsedMs()),
     monotonic: nowMonotonic,
     setTimer(fn, delayMs, { keepAlive = false } = {}) {
       const timer: Timer = { fn, dueAt: nowMonotonic() + Math.max(0, delayMs), keepAlive };

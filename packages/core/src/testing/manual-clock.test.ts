@@ -49,6 +49,22 @@ describe('ManualClock', () => {
     expect(fired).toEqual(['at once', 'first of two', 'second of two', 'late']);
   });
 
+  it('shows whole milliseconds on the wall, and lands exactly, whatever fractions timers have', async () => {
+    const clock = new ManualClock();
+    const shown: number[] = [];
+    for (let timer = 1; timer <= 7; timer += 1)
+      clock.setTimer(() => shown.push(clock.now() - START), timer / 0.7);
+    await clock.advance(500);
+    expect(shown).toEqual([1, 2, 4, 5, 7, 8, 10]);
+    expect(clock.now()).toBe(START + 500);
+    expect(clock.monotonic()).toBe(1500);
+    for (let round = 0; round < 1000; round += 1) {
+      clock.stall(round / 0.7);
+      clock.setWall(START + round);
+      expect(clock.now()).toBe(START + round);
+    }
+  });
+
   it('carries a chain of sleeps through one advance, each at its own instant', async () => {
     const clock = new ManualClock();
     const instants: number[] = [];

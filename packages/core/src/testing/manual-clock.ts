@@ -20,8 +20,9 @@ const MOST_TIMERS_PER_INSTANT = 100_000;
  * await woken;
  */
 export class ManualClock implements Clock {
-  #wall: number;
   #monotonic: number;
+  /** How far the wall clock is ahead of the monotonic one. One clock that moves, so that fractions do not add up. */
+  #aheadMs: number;
   #turns: number;
   #moving: Promise<void> = Promise.resolve();
   readonly #timers = new Set<Timer>();
@@ -31,13 +32,15 @@ export class ManualClock implements Clock {
    * the two shows. `settleTurns`: how many turns of the event loop pending work gets between two timers, default 6.
    */
   constructor(options: { now?: number; monotonic?: number; settleTurns?: number } = {}) {
-    this.#wall = options.now ?? START;
     this.#monotonic = options.monotonic ?? 1000;
+    this.#aheadMs = (options.now ?? START) - this.#monotonic;
     this.#turns = options.settleTurns ?? 6;
   }
 
+  /** Whole milliseconds, as a real wall clock shows. */
   now(): number {
-    return this.#wall;
+    // The sum of two fractions may end a hair below the whole number that is meant.
+    return Math.floor(this.#monotonic + this.#aheadMs + 0.001);
   }
 
   monotonic(): number {
@@ -64,7 +67,7 @@ export class ManualClock implements Clock {
   /** When the next timer is due, as this clock's wall time; `null`: none is set. */
   get nextTimerAt(): number | null {
     const next = this.#next();
-    return next && this.#wall + Math.max(0, next.dueAt - this.#monotonic);
+    return next && Math.ceil(Math.max(next.dueAt, this.#monotonic) + this.#aheadMs);
   }
 
   /**
@@ -104,24 +107,23 @@ export class ManualClock implements Clock {
 
   /** Sets the wall clock forward or back, as an administrator or NTP does. Fires nothing. */
   jumpWall(ms: number): void {
-    this.#wall += ms;
+    this.#aheadMs += ms;
   }
 
   /** Sets the wall clock to `at`, epoch ms. Fires nothing. */
   setWall(at: number): void {
-    this.#wall = at;
+    this.#aheadMs = at - this.#monotonic;
   }
 
   /** The machine sleeps for `ms`: the wall clock goes on, the monotonic clock and with it all timers stop. */
   suspend(ms: number): void {
     if (ms < 0) throw new RangeError('a machine cannot sleep for a negative time');
-    this.#wall += ms;
+    this.#aheadMs += ms;
   }
 
   /** The process is stopped for `ms` (SIGSTOP): both clocks go on, overdue timers fire with the next `advance`. */
   stall(ms: number): void {
     if (ms < 0) throw new RangeError('a process cannot be stopped for a negative time');
-    this.#wall += ms;
     this.#monotonic += ms;
   }
 
@@ -150,9 +152,7 @@ export class ManualClock implements Clock {
   }
 
   #moveTo(monotonic: number): void {
-    const ms = Math.max(0, monotonic - this.#monotonic);
-    this.#monotonic += ms;
-    this.#wall += ms;
+    this.#monotonic = Math.max(this.#monotonic, monotonic);
   }
 
   /** The earliest timer; of two at one instant, the one set first. */

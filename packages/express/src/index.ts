@@ -1,1 +1,3 @@
-export {};
+import './augment.ts';
+
+export { type HighQOptions, highq, highqErrors, highqHealth, requireHighQ } from './middleware.ts';

@@ -1,0 +1,44 @@
+import type { ConnectionState, ConnectionStatus, HistoryEntry } from '@hq-oauth/core';
+import { type Html, html } from './html.ts';
+
+const STATES: Readonly<Record<ConnectionState, { readonly text: string; readonly look: string }>> = {
+  active: { text: 'Connected', look: 'good' },
+  expiring: { text: 'Connected', look: 'good' },
+  expired: { text: 'Connected, renews with the next call', look: 'good' },
+  pending: { text: 'Waits for you to confirm the account', look: 'warn' },
+  uncertain: { text: 'In doubt after an interrupted renewal', look: 'warn' },
+  reauth_required: { text: 'Sign in again', look: 'warn' },
+  disconnected: { text: 'Not connected', look: '' },
+};
+
+export function connectionView(status: ConnectionStatus, history: readonly HistoryEntry[]): Html {
+  const { text, look } = STATES[status.state];
+  const connected = status.access !== null || status.refresh !== null;
+  return html`<h1>Your connection to HighQ</h1>
+<p class="lead">${new URL(status.instanceUrl).host}</p>
+<dl class="card pad">
+<dt>State</dt><dd><span class="pill ${look}">${text}</span></dd>
+${status.userEmail && html`<dt>Account</dt><dd>${status.userEmail}</dd>`}
+${status.access && html`<dt>Access token</dt><dd>until ${instant(status.access.expiresAt)} <code>${status.access.fingerprint}</code></dd>`}
+${status.refresh && html`<dt>Renewable</dt><dd>until ${instant(status.refresh.expiresAt)}</dd>`}
+${connected && html`<dt>Renewed</dt><dd>${status.generation - 1} times</dd>`}
+</dl>
+<div class="actions">
+${
+  connected
+    ? html`<form method="post" action="/highq/disconnect"><input type="hidden" name="returnTo" value="/connection"><button class="quiet">Disconnect</button></form>`
+    : html`<a class="button" href="/highq/connect?returnTo=/connection">Connect to HighQ</a>`
+}
+</div>
+${history.length > 0 && html`<h2>History</h2><ul class="card list">${history.map(entry)}</ul>`}`;
+}
+
+function entry({ at, event, detail }: HistoryEntry): Html {
+  return html`<li><div class="line"><strong>${event}</strong><span class="size">${instant(at)}</span>${detail && html`<span class="ref">${detail}</span>`}</div></li>`;
+}
+
+function instant(at: number): Html {
+  const date = new Date(at);
+  const shown = date.toLocaleString('en-GB', { dateStyle: 'medium', timeStyle: 'short', timeZone: 'UTC' });
+  return html`<time datetime="${date.toISOString()}">${shown} UTC</time>`;
+}

@@ -1,0 +1,41 @@
+import { Readable } from 'node:stream';
+import type { Request as ExpressRequest, Response as ExpressResponse } from 'express';
+
+/** The path as the visitor asked for it, wherever the middleware is mounted. */
+export function pathOf(req: ExpressRequest): string {
+  return req.originalUrl.split('?', 1)[0] ?? '/';
+}
+
+/** `withBody: false` for an answer that looks at address and headers only. */
+export function toRequest(req: ExpressRequest, { withBody = true } = {}): Request {
+  const url = `${req.protocol}://${req.get('host')}${req.originalUrl}`;
+  const headers = new Headers();
+  for (const [name, value] of Object.entries(req.headersDistinct)) {
+    for (const one of value ?? []) headers.append(name, one);
+  }
+  const { method } = req;
+  // A client chooses its Host header freely: an unusable one must not turn into an error of the server.
+  const target = URL.canParse(url) ? url : 'http://host.invalid/';
+  const body = withBody && method !== 'GET' && method !== 'HEAD' ? bodyOf(req) : null;
+  return new Request(target, { method, headers, ...(body && { body, duplex: 'half' as const }) });
+}
+
+/** What a body parser has read already comes as an object, and only its text fields matter to these routes. */
+function bodyOf(req: ExpressRequest): URLSearchParams | ReturnType<typeof Readable.toWeb> | null {
+  const parsed: unknown = req.body;
+  if (typeof parsed === 'object' && parsed !== null) {
+    return new URLSearchParams(
+      Object.entries(parsed).filter((field): field is [string, string] => typeof field[1] === 'string'),
+    );
+  }
+  return req.readableEnded ? null : Readable.toWeb(req);
+}
+
+export async function send(res: ExpressResponse, response: Response): Promise<void> {
+  res.status(response.status);
+  for (const [name, value] of response.headers) {
+    if (name === 'set-cookie') res.append(name, value);
+    else res.setHeader(name, value);
+  }
+  res.end(Buffer.from(await response.arrayBuffer()));
+}

@@ -20,6 +20,7 @@ export function connectionView(status: ConnectionStatus, history: readonly Histo
 <dt>State</dt><dd><span class="pill ${look}">${text}</span></dd>
 ${status.userEmail && html`<dt>Account</dt><dd>${status.userEmail}</dd>`}
 ${status.access && html`<dt>Access token</dt><dd>until ${instant(status.access.expiresAt)} <code>${status.access.fingerprint}</code></dd>`}
+${status.nextRefreshAt !== null && html`<dt>Next renewal</dt><dd>from ${instant(status.nextRefreshAt)}, when it is used</dd>`}
 ${status.refresh && html`<dt>Renewable</dt><dd>until ${instant(status.refresh.expiresAt)}</dd>`}
 ${connected && html`<dt>Renewed</dt><dd>${status.generation - 1} times</dd>`}
 </dl>

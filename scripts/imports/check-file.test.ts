@@ -85,6 +85,13 @@ describe('import table', () => {
     expect(messages('apps/express-example/src/app.test.ts', "import '@hq-oauth/emulator';")).toEqual([]);
   });
 
+  it('lets the development entry of an example start an emulator, and nothing else of it', () => {
+    const source = "import { createEmulator } from '@hq-oauth/emulator';";
+    expect(messages('apps/express-example/src/start-emulator.ts', source)).toEqual([]);
+    expect(messages('apps/express-example/src/server.ts', source)).toHaveLength(1);
+    expect(messages('packages/core/src/start-emulator.ts', source)).toHaveLength(1);
+  });
+
   it('refuses a package that has no row', () => {
     expect(messages('packages/extra/src/a.ts', '')).toEqual([
       '1: packages/extra is not in the import table (scripts/imports/table.ts)',
@@ -175,6 +182,15 @@ describe('tests that do not run or wait', () => {
     expect(messages('packages/emulator/src/state.test.ts', 'it.skipIf(noChromium)("x", fn);')).toEqual([]);
     expect(messages('packages/emulator/src/clock.ts', 'setTimeout(fn, 5);')).toEqual([]);
   });
+});
+
+it('F96 refuses an emulator whose tokens the secret scan could not find', () => {
+  const path = 'packages/express/src/middleware.test.ts';
+  expect(messages(path, 'await createEmulator({ clock });')).toEqual([
+    '1: createEmulator without `tokenMarker` (from HQ_EMULATOR_TOKEN_MARKER): the secret scan would miss its tokens',
+  ]);
+  expect(messages(path, 'await createEmulator({ clock, tokenMarker: marker });')).toEqual([]);
+  expect(messages('packages/emulator/src/state.test.ts', 'await createEmulator();')).toEqual([]);
 });
 
 describe('sizes', () => {

@@ -33,7 +33,13 @@ export function checkFile({ path, source }: SourceFile): Violation[] {
   }
   const isTest = /\.(test|fixture)\.ts$/.test(path) || /^[^/]+\/[^/]+\/test\//.test(path);
   const found = path.startsWith('scripts/') ? [] : checkPackageFile(path, tokens, source, isTest);
-  return [...found, ...checkSize(source, MAX_LINES + 1), ...(isTest ? checkTest(tokens) : [])].map(at);
+  const ownTest = path.startsWith('packages/emulator/') || path.startsWith('scripts/');
+  return [
+    ...found,
+    ...checkSize(source, MAX_LINES + 1),
+    ...(isTest ? checkTest(tokens) : []),
+    ...(ownTest ? [] : checkMarker(tokens)),
+  ].map(at);
 }
 
 function checkPackageFile(path: string, tokens: Token[], source: string, isTest: boolean): Found[] {
@@ -42,8 +48,11 @@ function checkPackageFile(path: string, tokens: Token[], source: string, isTest:
   if (rule === undefined) {
     return [{ line: 1, message: `${folder} is not in the import table (scripts/imports/table.ts)` }];
   }
+  const develops = isTest || rule.development?.includes(path.slice(folder.length + 1)) === true;
   return [
-    ...modulesOf(tokens).flatMap((reference) => checkModule(reference, { path, folder, rule, isTest })),
+    ...modulesOf(tokens).flatMap((reference) =>
+      checkModule(reference, { path, folder, rule, isTest: develops }),
+    ),
     ...checkClocks(path, tokens, rule, isTest),
     ...(rule.maxLines !== undefined && !isTest ? checkSize(source, rule.maxLines) : []),
   ];
@@ -129,6 +138,18 @@ function checkTest(tokens: Token[]): Found[] {
       .filter(({ specifier }) => specifier?.startsWith('node:timers'))
       .map(({ specifier, line }) => ({ line, message: `a sleep ('${specifier}') in a test` })),
   ];
+}
+
+/** The secret scan finds what an emulator issued only if that begins with the marker of the run. */
+function checkMarker(tokens: Token[]): Found[] {
+  if (tokens.some(({ text }) => text === 'tokenMarker')) return [];
+  return tokens
+    .filter(({ text }, index) => text === 'createEmulator' && tokens[index + 1]?.text === '(')
+    .map(({ line }) => ({
+      line,
+      message:
+        'createEmulator without `tokenMarker` (from HQ_EMULATOR_TOKEN_MARKER): the secret scan would miss its tokens',
+    }));
 }
 
 function checkSize(source: string, below: number): Found[] {

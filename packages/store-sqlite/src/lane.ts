@@ -4,7 +4,7 @@ import { isLocked } from './sqlite-errors.ts';
 /** SQLite runs on the thread of the event loop: after this much of it in one turn, other work gets its turn. */
 const TURN_BUDGET_MS = 5;
 /** How long an operation waits for another process's lock. */
-const LOCK_BUDGET_MS = 10_000;
+export const LOCK_BUDGET_MS = 10_000;
 const LONGEST_PAUSE_MS = 40;
 
 interface Job {
@@ -53,16 +53,18 @@ export class Turn {
  */
 export class Lane {
   readonly #turn: Turn;
+  readonly #lockBudgetMs: number;
   readonly #jobs: Job[] = [];
   #running: Promise<void> | null = null;
 
-  constructor(turn: Turn) {
+  constructor(turn: Turn, lockBudgetMs: number = LOCK_BUDGET_MS) {
     this.#turn = turn;
+    this.#lockBudgetMs = lockBudgetMs;
   }
 
   /** Rejects with what `work` throws; with the lock's error once the file stayed locked for as long as a call waits. */
   run<T>(work: () => T): Promise<T> {
-    const deadline = systemClock.monotonic() + LOCK_BUDGET_MS;
+    const deadline = systemClock.monotonic() + this.#lockBudgetMs;
     return new Promise((resolve, reject) => {
       const attempt = (lastTime: boolean): boolean => {
         try {

@@ -37,7 +37,7 @@ function explain(error: unknown): string {
   switch (primaryCode(error)) {
     case BUSY:
     case PROTOCOL:
-      return 'another process holds its lock, for 10 s and more. End what keeps a transaction open on it.';
+      return 'another process keeps it locked. End what holds a transaction open on it, such as a database browser.';
     case READ_ONLY:
       return 'it is read-only. Give this process the right to write the file and its folder.';
     case CORRUPT:

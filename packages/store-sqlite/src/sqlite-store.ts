@@ -60,14 +60,15 @@ export class SqliteStore implements TokenStore {
   #statements: Statements | null = null;
   #closing: Promise<void> | null = null;
 
-  constructor(database: DatabaseSync, file: string, clock: Clock | undefined) {
+  /** `lockBudgetMs`: how long an operation waits for another process's lock. */
+  constructor(database: DatabaseSync, file: string, clock?: Clock, lockBudgetMs?: number) {
     this.#database = database;
     this.#file = file;
     this.#clock = clock ?? systemClock;
     this.#ownClock = clock !== undefined;
     const turn = new Turn();
-    this.#reads = new Lane(turn);
-    this.#writes = new Lane(turn);
+    this.#reads = new Lane(turn, lockBudgetMs);
+    this.#writes = new Lane(turn, lockBudgetMs);
   }
 
   bindClock(clock: Clock): void {

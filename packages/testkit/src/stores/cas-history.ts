@@ -6,6 +6,8 @@ export interface CasEvent {
   /** `won`: wrote `rev`. `saw`: met `rev` standing there (0: no row), by a read or a refusal. */
   readonly kind: 'won' | 'saw';
   readonly rev: number;
+  /** `won`: which revision the writer expected (0: no row). `saw`: `null`. */
+  readonly expected: number | null;
   readonly body: string | null;
   /** By a clock that all processes of this machine share, nanoseconds. */
   readonly startedAt: number;
@@ -45,7 +47,7 @@ export async function raceOnCounters(store: TokenStore, workload: CasWorkload): 
     const { startedAt, endedAt, result } = write;
     if (result.ok) {
       won += 1;
-      events.push({ counter, kind: 'won', rev: result.rev, body, startedAt, endedAt });
+      events.push({ counter, kind: 'won', rev: result.rev, expected: rev ?? 0, body, startedAt, endedAt });
     } else {
       events.push(sawEvent(counter, result.row, write));
     }
@@ -78,8 +80,9 @@ export function findViolations(
 function violationsOf(events: readonly CasEvent[], finalRow: StoreRow | null): string[] {
   const problems: string[] = [];
   const winners = new Map<number, string | null>();
-  for (const { kind, rev, body } of events) {
+  for (const { kind, rev, expected, body } of events) {
     if (kind !== 'won') continue;
+    if (rev !== (expected ?? 0) + 1) problems.push(`who expected revision ${expected} won revision ${rev}`);
     if (winners.has(rev)) problems.push(`two writers won revision ${rev}`);
     winners.set(rev, body);
   }
@@ -123,12 +126,13 @@ function place({ kind, rev }: CasEvent): number {
 }
 
 function finalEvent({ rev, body }: StoreRow): CasEvent {
-  return { counter: '', kind: 'saw', rev, body, startedAt: 0, endedAt: 0 };
+  return { counter: '', kind: 'saw', rev, expected: null, body, startedAt: 0, endedAt: 0 };
 }
 
 function sawEvent(counter: string, row: StoreRow | null, times: Times): CasEvent {
   const { startedAt, endedAt } = times;
-  return { counter, kind: 'saw', rev: row?.rev ?? 0, body: row?.body ?? null, startedAt, endedAt };
+  const seen = { rev: row?.rev ?? 0, body: row?.body ?? null };
+  return { counter, kind: 'saw', ...seen, expected: null, startedAt, endedAt };
 }
 
 interface Times {

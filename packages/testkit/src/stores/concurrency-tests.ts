@@ -55,7 +55,8 @@ export function concurrencyTests({ name, openTwo }: StoreBench): void {
         const finalRows = new Map<string, StoreRow | null>();
         for (const counter of COUNTERS) finalRows.set(counter, (await handles[1].read(grant(counter))).row);
         const history = histories.flat();
-        expect(findViolations(history, finalRows)).toEqual([]);
+        // The first few will do: thousands would take minutes to print.
+        expect(findViolations(history, finalRows).slice(0, 10)).toEqual([]);
         expect(history).toHaveLength(2 * OPERATIONS);
         // Each round of simultaneous attempts has a winner: a store that refused everyone would pass the rest.
         const wins = history.filter(({ kind }) => kind === 'won').length;

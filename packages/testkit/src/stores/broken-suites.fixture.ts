@@ -1,0 +1,3 @@
+import { brokenStoreSuites } from './broken-stores.fixture.ts';
+
+brokenStoreSuites();

@@ -6,6 +6,7 @@ export * from './expiry.ts';
 export { memoryStore } from './memory-store.ts';
 export type { Logger, TokenManagerOptions } from './options.ts';
 export type * from './status.ts';
+export { createTokenManager } from './token-manager.ts';
 export type { TokenResponse, TokenResponseProblem } from './token-outcome.ts';
 export { parseTokenResponse } from './token-response.ts';
 export type * from './token-store.ts';

@@ -341,20 +341,21 @@ export class Refresher {
   ): Promise<FlightResult | 'held' | null> {
     const { clock, options } = this.#d;
     const { promise, resolve, reject } = Promise.withResolvers<null>();
-    const until = Math.min(deadline, flight.startedMono + options.waitMs);
-    let cancel = clock.setTimer(() => resolve(null), Math.max(0, until - clock.monotonic()), {
-      keepAlive: true,
-    });
-    const onBlocked = (): void => {
-      if (!flight.blocked) return;
-      const { atMono, ageMs } = flight.blocked;
-      const untilOld = atMono + options.waitMs - ageMs;
-      if (untilOld >= until) return;
+    let cancel = (): void => undefined;
+    let until = Number.POSITIVE_INFINITY;
+    const waitUntil = (mono: number): void => {
+      if (mono >= until) return;
+      until = mono;
       cancel();
-      cancel = clock.setTimer(() => resolve(null), Math.max(0, untilOld - clock.monotonic()), {
-        keepAlive: true,
-      });
+      const ms = mono - clock.monotonic();
+      if (ms <= 0) resolve(null);
+      else cancel = clock.setTimer(() => resolve(null), ms, { keepAlive: true });
     };
+    // Somebody's intent that is older than `waitMs` is not waited for at all.
+    const onBlocked = (): void => {
+      if (flight.blocked) waitUntil(flight.blocked.atMono + options.waitMs - flight.blocked.ageMs);
+    };
+    waitUntil(Math.min(deadline, flight.startedMono + options.waitMs));
     const onAbort = (): void => reject(signal?.reason);
     flight.onBlocked.add(onBlocked);
     signal?.addEventListener('abort', onAbort, { once: true });

@@ -81,5 +81,5 @@ function nextRefreshAt(record: GrantRecord, state: ConnectionState, jitter: numb
   const { access, refresh } = record;
   if (!refresh) return null;
   if (!access) return idleDueAt(refresh, jitter);
-  return Math.floor(access.issuedAt + access.lifeMs - thresholds(access.lifeMs, jitter).shouldMs);
+  return Math.ceil(access.issuedAt + access.lifeMs - thresholds(access.lifeMs, jitter).shouldMs);
 }

@@ -1,0 +1,90 @@
+import { createEmulator, type Emulator, type EmulatorOptions } from '@hq-oauth/emulator';
+import { expect, vi } from 'vitest';
+import type { Connection, TokenManager } from './contracts.ts';
+import type { HighQEvents } from './events.ts';
+import { memoryStore } from './memory-store.ts';
+import { someKey } from './options.fixture.ts';
+import type { TokenManagerOptions } from './options.ts';
+import { ManualClock } from './testing/manual-clock.ts';
+import { createTestManager } from './testing/test-manager.ts';
+
+export const MINUTE = 60_000;
+export const HOUR = 60 * MINUTE;
+export const DAY = 24 * HOUR;
+export const USER = 'user@clientname.com';
+
+const EVENTS = [
+  'refreshed',
+  'refreshFailed',
+  'uncertain',
+  'reauthorizationRequired',
+  'horizon',
+  'persistFailed',
+  'anomaly',
+  'disconnected',
+] as const;
+
+/** An emulator, a manager and one clock for both, which stands still until it is moved. */
+export class Bench {
+  readonly clock: ManualClock;
+  readonly emulator: Emulator;
+  readonly events: { readonly name: keyof HighQEvents; readonly event: HighQEvents[keyof HighQEvents] }[] =
+    [];
+  readonly managers: TokenManager[] = [];
+  readonly store = memoryStore();
+  readonly encryption = { keys: [{ id: 'k1', key: someKey }] };
+
+  private constructor(clock: ManualClock, emulator: Emulator) {
+    this.clock = clock;
+    this.emulator = emulator;
+  }
+
+  static async open(options: EmulatorOptions = {}): Promise<Bench> {
+    const clock = new ManualClock();
+    const marker = process.env.HQ_EMULATOR_TOKEN_MARKER;
+    const emulator = await createEmulator({ clock, ...(marker ? { tokenMarker: marker } : {}), ...options });
+    return new Bench(clock, emulator);
+  }
+
+  manager(options: Partial<TokenManagerOptions> = {}): TokenManager {
+    const manager = createTestManager(this.emulator.env, {
+      store: this.store,
+      clock: this.clock,
+      encryption: this.encryption,
+      ...options,
+    });
+    for (const name of EVENTS) manager.on(name, (event) => this.events.push({ name, event }));
+    this.managers.push(manager);
+    return manager;
+  }
+
+  async signIn(connection: Connection, user = USER): Promise<void> {
+    const { code } = await this.emulator.authorize({ user });
+    await connection.exchangeCode(code);
+  }
+
+  /** Resolves when `count` refresh tokens were presented; real I/O takes no time on the clock. */
+  async presented(count: number): Promise<void> {
+    const refreshes = { kind: 'presented', tokenType: 'refresh' } as const;
+    await vi.waitFor(() => expect(this.emulator.ledger.count(refreshes)).toBe(count), {
+      timeout: 10_000,
+      interval: 5,
+    });
+  }
+
+  named<E extends keyof HighQEvents>(name: E): HighQEvents[E][] {
+    return this.events.filter((told) => told.name === name).map(({ event }) => event as HighQEvents[E]);
+  }
+
+  /** API calls that were answered 403 or 401 for their token. */
+  get refusedCalls(): number {
+    return this.emulator.ledger
+      .filter({ kind: 'presented', tokenType: 'access' })
+      .filter(({ verdict }) => verdict !== 'ok').length;
+  }
+
+  async close(): Promise<void> {
+    for (const manager of this.managers) await manager.close();
+    await this.emulator.close();
+  }
+}

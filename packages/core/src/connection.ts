@@ -99,10 +99,6 @@ export function createConnection(id: string, d: ConnectionDependencies): Connect
     async explain() {
       return explain(await status(), repository.time().store);
     },
-    async disconnect() {
-      const held = grant();
-      await admin.disconnect(held);
-      refresher.told(held, 'disconnected');
-    },
+    disconnect: () => admin.disconnect(grant()),
   };
 }

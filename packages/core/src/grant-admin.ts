@@ -1,6 +1,7 @@
 import type { Clock } from './clock.ts';
 import { sleep } from './clock.ts';
 import { isHighQError, SignInError, StoreUnavailableError, TokenEndpointError } from './errors.ts';
+import type { GrantNews } from './grant-news.ts';
 import type { GrantRepository } from './grant-repository.ts';
 import type { HeldGrant } from './held-grant.ts';
 import { pairOf } from './new-pair.ts';
@@ -27,6 +28,7 @@ interface Dependencies {
   readonly repository: GrantRepository;
   readonly endpoint: TokenEndpoint;
   readonly refresher: Refresher;
+  readonly news: GrantNews;
 }
 
 /** What a person does to a connection: sign in, confirm, import, disconnect. Each ends in one compare-and-set. */
@@ -64,7 +66,7 @@ export class GrantAdmin {
       ? this.#pendingBuilder(next)
       : this.#authorizedBuilder(grant, next, 'authorized');
     await this.#stand(grant, epochBefore, build);
-    for (const anomaly of anomalies) this.#d.refresher.anomaly(grant, anomaly, 'in the token response');
+    for (const anomaly of anomalies) this.#d.news.anomaly(grant, anomaly, 'in the token response');
   }
 
   async #exchange(grant: HeldGrant, code: string, codeVerifier: string | undefined): Promise<TokenResponse> {
@@ -171,6 +173,7 @@ export class GrantAdmin {
   /** Leaves a tombstone also where there was nothing: a sign-in that is under way must find it (T8). */
   async disconnect(grant: HeldGrant): Promise<void> {
     await this.#write(grant, (record, at) => tombstone(record ?? EMPTY_RECORD, at));
+    this.#d.news.disconnected(grant);
   }
 
   #pendingBuilder(next: NewPair) {

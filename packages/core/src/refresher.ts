@@ -1,8 +1,8 @@
 import type { Clock } from './clock.ts';
-import type { EventHub } from './events.ts';
-import { clampMinValidity, horizonDaysLeft, refreshHorizonAt, thresholds } from './expiry.ts';
+import { clampMinValidity, thresholds } from './expiry.ts';
 import type { FlightResult, Snapshot } from './flight.ts';
-import { failureOf, inProgress, notConnected, pauseAfter, reauthorizationRequired } from './flight-errors.ts';
+import { inProgress, notConnected, pauseAfter, reauthorizationRequired } from './flight-errors.ts';
+import type { GrantNews } from './grant-news.ts';
 import type { GrantRepository } from './grant-repository.ts';
 import { HeldGrant, type OngoingFlight } from './held-grant.ts';
 import { jitterOf } from './jitter.ts';
@@ -26,12 +26,13 @@ interface Dependencies {
   readonly clock: Clock;
   readonly repository: GrantRepository;
   readonly endpoint: TokenEndpoint;
-  readonly hub: EventHub;
+  readonly news: GrantNews;
 }
 
 /** What this process has in memory, and the refreshes that it has under way: one per connection (I1). */
 export class Refresher {
   readonly #d: Dependencies;
+  readonly #news: GrantNews;
   readonly #owner: string;
   readonly #grants = new Map<string, HeldGrant>();
   readonly #closing = new AbortController();
@@ -39,6 +40,7 @@ export class Refresher {
 
   constructor(dependencies: Dependencies) {
     this.#d = dependencies;
+    this.#news = dependencies.news;
     this.#owner = dependencies.options.random.id();
   }
 
@@ -116,7 +118,7 @@ export class Refresher {
     const wanted = clampMinValidity(minValidityMs, lifeMs);
     if (wanted < minValidityMs && lifeMs > 0 && !grant.minValidityTold) {
       grant.minValidityTold = true;
-      this.anomaly(
+      this.#news.anomaly(
         grant,
         'min_validity_clamped',
         `asked for ${minValidityMs} ms, half of the life is ${wanted} ms`,
@@ -171,7 +173,7 @@ export class Refresher {
     const first = !grant.loaded;
     const found = await this.#d.repository.read(grant.slot);
     const intact = grant.take(found);
-    if (first) this.#tellHorizon(grant);
+    if (first) this.#news.horizon(grant);
     // The store has fallen back behind what this process knows: a flight writes it again (I3).
     if (!intact && !this.#closing.signal.aborted) this.fly(grant);
   }
@@ -248,17 +250,13 @@ export class Refresher {
           grant.unpersisted = true;
           grant.install(snapshot, repository.time().store);
           told.resolve('held');
-          this.#emit(grant, 'persistFailed', { attempts });
-          options.logger.error('hq-oauth: a new token pair is in memory only, the store does not take it', {
-            connectionId: grant.id,
-            attempts,
-          });
+          this.#news.persistFailed(grant, attempts);
         },
         blocked: (ageMs, leaseLeftMs) => {
           flight.blocked = { ageMs, leaseLeftMs, atMono: clock.monotonic() };
           for (const notify of flight.onBlocked) notify();
         },
-        anomaly: (name, detail) => this.anomaly(grant, name, detail),
+        anomaly: (name, detail) => this.#news.anomaly(grant, name, detail),
       },
     });
     const landed = ended.then(
@@ -284,7 +282,7 @@ export class Refresher {
       grant.failures = 0;
       grant.pause = null;
       grant.take({ snapshot: result.snapshot, time: repository.time() });
-      this.#tellSettled(grant, result.refreshed);
+      this.#news.settled(grant, result.refreshed);
       return;
     }
     grant.failures += 1;
@@ -303,34 +301,6 @@ export class Refresher {
     if (result.kind === 'uncertain' && !this.#closing.signal.aborted) {
       grant.cancelWakeUp = clock.setTimer(() => void this.#refreshQuietly(grant), pause.ms + 1);
     }
-  }
-
-  #tellSettled(grant: HeldGrant, refreshed: boolean): void {
-    const record = grant.snapshot?.record;
-    if (!record) return;
-    if (refreshed) {
-      this.#emit(grant, 'refreshed', record.userEmail === null ? {} : { userEmail: record.userEmail });
-      this.#tellHorizon(grant);
-    }
-    const death = record.dead ? `${record.epoch}.${record.generation}` : null;
-    if (record.dead && death !== grant.deathTold) {
-      this.#emit(grant, 'reauthorizationRequired', { reason: record.dead.reason });
-      this.#d.options.logger.warn('hq-oauth: a person must sign in again', {
-        connectionId: grant.id,
-        reason: record.dead.reason,
-      });
-    }
-    grant.deathTold = death;
-  }
-
-  #tellHorizon(grant: HeldGrant): void {
-    const record = grant.snapshot?.record;
-    if (!record?.refresh || record.authorizedAt === null) return;
-    const expiresAt = refreshHorizonAt(record.refresh, record.authorizedAt, this.#d.options.refreshYear);
-    const daysLeft = horizonDaysLeft(expiresAt, this.#d.repository.time().store);
-    if (daysLeft !== null && daysLeft !== grant.horizonTold)
-      this.#emit(grant, 'horizon', { daysLeft, expiresAt });
-    grant.horizonTold = daysLeft;
   }
 
   /** Waits for a flight on behalf of one caller. `null`: the caller's time is up, the flight goes on. */
@@ -373,26 +343,6 @@ export class Refresher {
   track(work: Promise<unknown>): void {
     const tracked = work.catch(() => undefined).finally(() => this.#work.delete(tracked));
     this.#work.add(tracked);
-  }
-
-  anomaly(grant: HeldGrant, anomaly: string, detail: string): void {
-    this.#emit(grant, 'anomaly', { anomaly, detail });
-    this.#d.options.logger.warn(`hq-oauth: ${anomaly}`, { connectionId: grant.id, detail });
-  }
-
-  told(grant: HeldGrant, event: 'disconnected'): void {
-    this.#emit(grant, event, {});
-  }
-
-  #emit(grant: HeldGrant, event: Parameters<EventHub['emit']>[0], more: object): void {
-    const base = {
-      connectionId: grant.id,
-      at: this.#d.repository.time().store,
-      generation: grant.snapshot?.record.generation ?? 0,
-    };
-    this.#d.hub.emit(event, { ...base, ...more } as never, () => {
-      this.#d.options.logger.error(`hq-oauth: a listener for "${event}" failed`, { connectionId: grant.id });
-    });
   }
 
   get closing(): AbortSignal {

@@ -1,11 +1,13 @@
 import { readFileSync } from 'node:fs';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { createServer as createTlsServer } from 'node:tls';
+import { inspect } from 'node:util';
 import { Worker } from 'node:worker_threads';
+import { afterEach, expect } from 'vitest';
 import { systemClock } from './clock.ts';
 import { ManualClock } from './testing/manual-clock.ts';
 import { timings } from './timings.ts';
-import { createTokenEndpoint, type TokenEndpointOptions } from './token-endpoint.ts';
+import { ConnectFailedError, createTokenEndpoint, type TokenEndpointOptions } from './token-endpoint.ts';
 import type { TokenOutcome, TokenRequest } from './token-outcome.ts';
 
 const pem = (name: string): string =>
@@ -195,4 +197,45 @@ export async function startPeerThread(tls: boolean, parts: readonly string[]) {
     },
     close: () => worker.terminate(),
   };
+}
+
+const servers: PeerServer[] = [];
+afterEach(async () => {
+  await Promise.all(servers.splice(0).map((server) => server.close()));
+});
+
+/** A server that is closed after the test. */
+export async function start(onRequest?: (peer: Peer, request: string) => void, options?: { tls?: boolean }) {
+  const server = await startPeer(onRequest, options);
+  servers.push(server);
+  return server;
+}
+
+export const OK = { kind: 'ok', response: { accessToken: MEMBERS.access_token } };
+
+/** An outcome that carries tokens on purpose is not looked at; everything else must show none. */
+export function expectNoSecret(value: unknown): void {
+  const text = inspect(value, { depth: 10, showHidden: true });
+  const stack = value instanceof Error ? `${value.stack}${String(value.cause)}` : '';
+  for (const secret of [SECRET, OLD_REFRESH, 'planted', 'proxy-password']) {
+    for (const form of [secret, Buffer.from(secret).toString('base64'), encodeURIComponent(secret)]) {
+      expect(text + stack).not.toContain(form);
+    }
+  }
+}
+
+/** What `connect()` rejects with, and shows no secret. */
+export async function failureOf(
+  options: Partial<TokenEndpointOptions> & { url: string },
+): Promise<ConnectFailedError> {
+  const { url, ...rest } = options;
+  const error: unknown = await endpointFor(url, rest)
+    .endpoint.connect()
+    .then(
+      () => new Error('it connected'),
+      (reason: unknown) => reason,
+    );
+  if (!(error instanceof ConnectFailedError)) throw error;
+  expectNoSecret(error);
+  return error;
 }

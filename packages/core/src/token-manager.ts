@@ -4,6 +4,7 @@ import { createConnection } from './connection.ts';
 import { type Connection, internals, type TokenManager } from './contracts.ts';
 import { EventHub } from './events.ts';
 import { GrantAdmin } from './grant-admin.ts';
+import { GrantNews } from './grant-news.ts';
 import { GrantRepository } from './grant-repository.ts';
 import { jitterOf } from './jitter.ts';
 import { resolveOptions, type TokenManagerOptions } from './options.ts';
@@ -45,8 +46,9 @@ export function createTokenManager(given: TokenManagerOptions): TokenManager {
     refusals: options.refusals,
   });
   const hub = new EventHub();
-  const refresher = new Refresher({ options, clock, repository, endpoint, hub });
-  const admin = new GrantAdmin({ options, clock, repository, endpoint, refresher });
+  const news = new GrantNews({ options, repository, hub });
+  const refresher = new Refresher({ options, clock, repository, endpoint, news });
+  const admin = new GrantAdmin({ options, clock, repository, endpoint, refresher, news });
   let closed: Promise<void> | null = null;
 
   const statusIn = (id: string, body: Parameters<GrantRepository['parse']>[1]): ConnectionStatus =>

@@ -44,6 +44,8 @@ function machineTimer(fn: () => void, delayMs: number): () => void {
   const arm = (): void => {
     const leftMs = Math.max(0, dueAt - performance.now());
     handle = setTimeout(leftMs > LONGEST_TIMER_MS ? arm : fn, Math.min(leftMs, LONGEST_TIMER_MS));
+    // A delayed answer must not hold a process whose emulator was closed.
+    handle.unref();
   };
   arm();
   return () => clearTimeout(handle);

@@ -288,15 +288,8 @@ export class Refresher {
     grant.failures += 1;
     const pause = pauseAfter(grant.id, result, { timings: options.timings, failures: grant.failures });
     grant.pause = { untilMono: clock.monotonic() + pause.ms, error: pause.error };
-    if (result.kind === 'uncertain') this.#emit(grant, 'uncertain', { reason: result.reason });
     if (result.kind === 'closing') return;
-    const { reason, retryable } = failureOf(result);
-    this.#emit(grant, 'refreshFailed', { reason, retryable });
-    options.logger.warn('hq-oauth: a refresh failed', {
-      connectionId: grant.id,
-      reason,
-      retryAfterMs: pause.ms,
-    });
+    this.#news.failed(grant, result, pause.ms);
     // Nobody needs to ask for an uncertain connection to recover (T10).
     if (result.kind === 'uncertain' && !this.#closing.signal.aborted) {
       grant.cancelWakeUp = clock.setTimer(() => void this.#refreshQuietly(grant), pause.ms + 1);

@@ -38,8 +38,13 @@ describe('F20 Retry-After', () => {
   });
 
   it('F100 is done with a long header at once', () => {
-    const from = performance.now();
-    for (const text of ['1'.repeat(16_000), `-${'1'.repeat(16_000)}x`, ' '.repeat(16_000)]) read(text);
-    expect(performance.now() - from).toBeLessThan(50);
+    const texts = ['1'.repeat(16_000), `-${'1'.repeat(16_000)}x`, ' '.repeat(16_000), 'Mon, '.repeat(3_000)];
+    // The best of four: a pause of the garbage collector is not ours.
+    const times = [1, 2, 3, 4].map(() => {
+      const from = performance.now();
+      for (const text of texts) read(text);
+      return performance.now() - from;
+    });
+    expect(Math.min(...times)).toBeLessThan(50);
   });
 });

@@ -225,6 +225,9 @@ describe('other answers', () => {
     expect(await outcomeFor(`HTTP/1.1 503 Busy\r\nretry-after: 2\r\n${open}`)).toEqual(
       unknown('server_error', 503, 2_000),
     );
+    expect(await outcomeFor(`HTTP/1.1 302 Found\r\nlocation: /\r\n${open}`)).toEqual(
+      unknown('redirect', 302),
+    );
     expect(await outcomeFor(`HTTP/1.1 429 Busy\r\n${open}`)).toMatchObject({ reason: 'rate_limited' });
   });
 });

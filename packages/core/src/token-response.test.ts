@@ -157,6 +157,9 @@ describe('broken bodies', () => {
     const deep = (depth: number): string => `${'<a>'.repeat(depth)}x${'</a>'.repeat(depth)}`;
     expect(problem(deep(32))).toBe('unexpected_root');
     expect(problem(deep(33))).toBe('too_deep');
+    const crowded = (comments: number): string => xml({}).replace('</T', `${'<!-- -->'.repeat(comments)}</T`);
+    expect(ok(parseTokenResponse(crowded(988))).accessToken).toBe(ACCESS);
+    expect(problem(crowded(989))).toBe('too_deep');
   });
 
   it.each(['1', 'null', 'true', '"text"', '[]', '[1]', '{}', '{"a":1}'])('sees no token in %s', (body) => {

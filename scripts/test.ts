@@ -36,7 +36,7 @@ const checks: readonly Step[] = [
   {
     name: 'typecheck',
     doing: 'checking the types of sources and tests',
-    command: ['turbo', 'run', 'typecheck', '--output-logs=errors-only'],
+    command: ['turbo', 'run', 'typecheck', '--continue', '--output-logs=errors-only'],
     timeoutMs: 5 * MINUTE_MS,
   },
   {

@@ -85,13 +85,6 @@ describe('import table', () => {
     expect(messages('apps/express-example/src/app.test.ts', "import '@hq-oauth/emulator';")).toEqual([]);
   });
 
-  it('lets the development entry of an example start an emulator, and nothing else of it', () => {
-    const source = "import { createEmulator } from '@hq-oauth/emulator';";
-    expect(messages('apps/express-example/src/start-emulator.ts', source)).toEqual([]);
-    expect(messages('apps/express-example/src/server.ts', source)).toHaveLength(1);
-    expect(messages('packages/core/src/start-emulator.ts', source)).toHaveLength(1);
-  });
-
   it('refuses a package that has no row', () => {
     expect(messages('packages/extra/src/a.ts', '')).toEqual([
       '1: packages/extra is not in the import table (scripts/imports/table.ts)',

@@ -48,11 +48,8 @@ function checkPackageFile(path: string, tokens: Token[], source: string, isTest:
   if (rule === undefined) {
     return [{ line: 1, message: `${folder} is not in the import table (scripts/imports/table.ts)` }];
   }
-  const develops = isTest || rule.development?.includes(path.slice(folder.length + 1)) === true;
   return [
-    ...modulesOf(tokens).flatMap((reference) =>
-      checkModule(reference, { path, folder, rule, isTest: develops }),
-    ),
+    ...modulesOf(tokens).flatMap((reference) => checkModule(reference, { path, folder, rule, isTest })),
     ...checkClocks(path, tokens, rule, isTest),
     ...(rule.maxLines !== undefined && !isTest ? checkSize(source, rule.maxLines) : []),
   ];

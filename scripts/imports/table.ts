@@ -3,8 +3,6 @@ export interface ImportRule {
   readonly production: readonly string[];
   /** Further modules that `*.test.ts` and `*.fixture.ts` may import. */
   readonly tests: readonly string[];
-  /** Files below the package that only serve development, and may import what tests may. */
-  readonly development?: readonly string[];
   readonly withoutNode?: readonly string[];
   /** Core takes time, timers and randomness from `clock.ts`; an adapter has none at all. */
   readonly clocks?: 'clock.ts only' | 'none';
@@ -39,7 +37,6 @@ const example = (...framework: string[]): ImportRule => ({
     ...framework,
   ],
   tests: [EMULATOR, BROWSER, ...TEST_TOOLS],
-  development: ['src/start-emulator.ts'],
 });
 
 /** The table of the architecture: arrows point from apps to adapters to core, and from stores to core. */

@@ -171,7 +171,6 @@ const server = createServer(workerData.tls ?? {}, (socket) => {
   socket.once('data', async () => {
     for (const part of workerData.parts) await new Promise((resolve) => socket.write(part, resolve));
     Atomics.store(answered, 0, 1);
-    Atomics.notify(answered, 0);
   });
 });
 server.listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port));
@@ -179,7 +178,7 @@ server.listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port
 
 /** A peer that answers the first data it gets with `parts`, also while this thread stands still. */
 export async function startPeerThread(tls: boolean, parts: readonly string[]) {
-  const shared = new SharedArrayBuffer(8);
+  const shared = new SharedArrayBuffer(4);
   const worker = new Worker(PEER_THREAD, {
     eval: true,
     workerData: { shared, parts, tls: tls ? TLS : null },
@@ -189,11 +188,15 @@ export async function startPeerThread(tls: boolean, parts: readonly string[]) {
   );
   return {
     url: tls ? `https://localhost:${port}` : `http://127.0.0.1:${port}`,
-    /** Stops this thread as SIGSTOP stops a process: until the whole answer is written, and `ms` more. */
+    /** Keeps this thread from its events, as SIGSTOP does: until the whole answer is written, and `ms` more. */
     stopUntilAnswered(ms: number): void {
-      const state = new Int32Array(shared);
-      if (Atomics.wait(state, 0, 0, 10_000) === 'timed-out') throw new Error('the peer did not answer');
-      Atomics.wait(state, 1, 0, ms);
+      const answered = new Int32Array(shared);
+      const latest = systemClock.monotonic() + 10_000;
+      while (Atomics.load(answered, 0) === 0) {
+        if (systemClock.monotonic() > latest) throw new Error('the peer did not answer');
+      }
+      const until = systemClock.monotonic() + ms;
+      while (systemClock.monotonic() < until);
     },
     close: () => worker.terminate(),
   };

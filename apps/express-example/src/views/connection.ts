@@ -11,6 +11,20 @@ const STATES: Readonly<Record<ConnectionState, { readonly text: string; readonly
   disconnected: { text: 'Not connected', look: '' },
 };
 
+const EVENTS: Readonly<Record<HistoryEntry['event'], string>> = {
+  authorized: 'Signed in at HighQ',
+  imported: 'Tokens imported',
+  refreshed: 'Access renewed',
+  probed: 'Interrupted renewal settled',
+  refused: 'Renewal refused',
+  uncertain: 'Renewal interrupted',
+  died: 'Access ended',
+  disconnected: 'Disconnected',
+  repaired: 'Record repaired',
+  confirmed: 'Account confirmed',
+  rejected: 'Account not used',
+};
+
 export function connectionView(status: ConnectionStatus, history: readonly HistoryEntry[]): Html {
   const { text, look } = STATES[status.state];
   const connected = status.access !== null || status.refresh !== null;
@@ -21,8 +35,8 @@ export function connectionView(status: ConnectionStatus, history: readonly Histo
 ${status.userEmail && html`<dt>Account</dt><dd>${status.userEmail}</dd>`}
 ${status.access && html`<dt>Access token</dt><dd>until ${instant(status.access.expiresAt)} <code>${status.access.fingerprint}</code></dd>`}
 ${status.nextRefreshAt !== null && html`<dt>Next renewal</dt><dd>from ${instant(status.nextRefreshAt)}, when it is used</dd>`}
-${status.refresh && html`<dt>Renewable</dt><dd>until ${instant(status.refresh.expiresAt)}</dd>`}
-${connected && html`<dt>Renewed</dt><dd>${status.generation - 1} times</dd>`}
+${status.refresh && html`<dt>Refresh token</dt><dd>until ${instant(status.refresh.expiresAt)}</dd>`}
+${connected && html`<dt>Renewals so far</dt><dd>${status.generation - 1}</dd>`}
 </dl>
 <div class="actions">
 ${
@@ -35,7 +49,7 @@ ${history.length > 0 && html`<h2>History</h2><ul class="card list">${history.map
 }
 
 function entry({ at, event, detail }: HistoryEntry): Html {
-  return html`<li><div class="line"><strong>${event}</strong><span class="size">${instant(at)}</span>${detail && html`<span class="ref">${detail}</span>`}</div></li>`;
+  return html`<li><div class="line"><strong>${EVENTS[event]}</strong><span class="size">${instant(at)}</span>${detail && html`<span class="ref">${detail}</span>`}</div></li>`;
 }
 
 function instant(at: number): Html {

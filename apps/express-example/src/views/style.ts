@@ -56,7 +56,8 @@ button.quiet,.button.quiet{background:transparent;color:var(--text);border-color
 .empty{padding:2rem 1.25rem;color:var(--soft);text-align:center}
 code{font-family:ui-monospace,SFMono-Regular,Menlo,monospace;font-size:.9em}
 @media (max-width:40rem){
-.bar{padding:.75rem 1rem}.who{width:100%;justify-content:space-between}main{padding:1.5rem 1rem 3rem}
+.bar{padding:.75rem 1rem}.who{margin-left:auto}nav{order:1;width:100%;flex-basis:100%}main{padding:1.5rem 1rem 3rem}
 h1{font-size:1.375rem}th,td{padding:.625rem .875rem}dl{grid-template-columns:1fr;gap:0}dd{margin:0 0 .75rem}
-.search{grid-template-columns:1fr}}
+.search{grid-template-columns:1fr}td.text{min-width:10rem}}
+@media (max-width:27rem){.who span{display:none}}
 `;

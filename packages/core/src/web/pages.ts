@@ -19,8 +19,9 @@ p{margin:0 0 1rem}
 .note{padding:.75rem 1rem;border-radius:.5rem;background:var(--warnbg);color:var(--warn)}
 .account{display:block;padding:.875rem 1rem;margin:0 0 1rem;border:1px solid var(--line);border-radius:.5rem;font-weight:600;overflow-wrap:anywhere}
 .row{display:flex;flex-wrap:wrap;gap:.75rem;margin-top:1.5rem}
-.row form{margin:0;flex:1 1 9rem}
-button,.button{display:block;width:100%;flex:1 1 9rem;padding:.6875rem 1.125rem;border:1px solid var(--accent);border-radius:.5rem;background:var(--accent);color:var(--on);font:inherit;font-weight:600;text-align:center;text-decoration:none;cursor:pointer}
+.row form{margin:0;flex:1 1 auto}
+button,.button{display:block;flex:1 1 auto;padding:.6875rem 1.125rem;white-space:nowrap;border:1px solid var(--accent);border-radius:.5rem;background:var(--accent);color:var(--on);font:inherit;font-weight:600;text-align:center;text-decoration:none;cursor:pointer}
+button{width:100%}
 .quiet{background:transparent;color:var(--text);border-color:var(--line)}
 button:hover,.button:hover{filter:brightness(1.07)}
 :focus-visible{outline:3px solid var(--accent);outline-offset:2px}

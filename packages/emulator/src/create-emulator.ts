@@ -3,7 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { Hono } from 'hono';
 import { type ClockSource, createClock, type EmulatorClock } from './clock.ts';
 import { Registrations, Users } from './directory.ts';
-import { EventFeed } from './events.ts';
+import { type EmulatorEvent, EventFeed } from './events.ts';
 import type { Env } from './exchange.ts';
 import { type Fault, Faults } from './faults.ts';
 import { Ledger, type LedgerEntry } from './ledger.ts';
@@ -26,6 +26,7 @@ import {
   type User,
 } from './seed.ts';
 import type { EmulatorData } from './state.ts';
+import { describeState, type EmulatorState } from './state-report.ts';
 import { DEFAULT_SWITCHES, mergeSwitches, SWITCH_NAMES, type Switches } from './switches.ts';
 import { Tokens } from './tokens.ts';
 import { createServer, serveInProcess } from './transport.ts';
@@ -79,6 +80,10 @@ export interface Emulator {
   authorize(input?: AuthorizeInput): Promise<{ code: string }>;
   /** Ends grants (or only access tokens) before their time, and returns how many. */
   revoke(input?: RevokeInput): number;
+  /** What `GET /_emulator/state` tells: everything but tokens. */
+  state(): EmulatorState;
+  /** Calls `listener` for every ledger entry, request and move of the clock. Returns a function that ends it. */
+  listen(listener: (event: EmulatorEvent) => void): () => void;
   /** Keeps data, switches, faults and ledger under a name; the clock is left out. @default 'default' */
   snapshot(name?: string): void;
   /** Throws {@link RefusedError} when there is no snapshot of this name. */
@@ -101,6 +106,7 @@ const OPTION_NAMES = [
   ...SWITCH_NAMES,
 ];
 const SEED_NAMES = ['registrations', 'users', 'sites', 'organisations', 'isheets'];
+const KEEP_ALIVE_MS = 120_000;
 const LOOPBACK_NAMES = ['127.0.0.1', 'localhost', '[::1]'];
 
 interface Snapshot {
@@ -246,6 +252,8 @@ export async function createEmulator(options: EmulatorOptions = {}): Promise<Emu
   const world = new EmulatorWorld(options);
   const app = createApp(world);
   const server = createServer(world, app, hostCheck(host));
+  // Longer than any pause of a test: a socket that dies while a program is about to use it again is not our subject.
+  if ('keepAliveTimeout' in server) server.keepAliveTimeout = KEEP_ALIVE_MS;
   server.listen(port, host);
   await once(server, 'listening');
   const address = server.address() as AddressInfo;
@@ -295,6 +303,8 @@ export async function createEmulator(options: EmulatorOptions = {}): Promise<Emu
     },
     authorize: async (input = {}) => ({ code: authorize(world, input) }),
     revoke: (input = {}) => revoke(world, input),
+    state: () => describeState(world),
+    listen: (listener) => world.events.listen(listener),
     snapshot: (name = 'default') => world.snapshot(name),
     restore: (name = 'default') => world.restore(name),
     reset: () => world.reset(),

@@ -40,15 +40,12 @@ function checkRegistration(registration: Registration): void {
   if (redirectUrl !== null && (typeof redirectUrl !== 'string' || !parseRedirectUrl(redirectUrl))) {
     throw new RefusedError('redirectUrl takes an absolute http or https URL without fragment, or null');
   }
-  if (
-    typeof tokenExpirationMs !== 'number' ||
-    !(tokenExpirationMs >= SHORTEST_ACCESS_LIFE_MS && tokenExpirationMs <= LONGEST_ACCESS_LIFE_MS) ||
-    tokenExpirationMs % SECOND_MS !== 0
-  ) {
-    throw new RefusedError(
-      'tokenExpirationMs: token expiration time must lie between 30 minutes and 1 month (31 days)',
-    );
+  const within = tokenExpirationMs >= SHORTEST_ACCESS_LIFE_MS && tokenExpirationMs <= LONGEST_ACCESS_LIFE_MS;
+  if (typeof tokenExpirationMs !== 'number' || !within) {
+    throw new RefusedError('Token expiration time must lie between 30 minutes and 1 month (31 days)');
   }
+  if (tokenExpirationMs % SECOND_MS !== 0)
+    throw new RefusedError('Token expiration time takes whole seconds');
   if (status !== 'active' && status !== 'archived') throw new RefusedError('status takes active or archived');
   checkFlag(registration.showAllowDeny, 'showAllowDeny');
 }

@@ -17,12 +17,15 @@ function wait(world: World, delayMs: number): Promise<void> {
   });
 }
 
+/** Statuses that cannot have a body. */
+const BODILESS = [204, 205, 304];
+
 function statusResponse(fault: Fault, status: number, accept: string | null): Response {
   const message = status === 429 ? 'Too many requests' : 'The service is not available';
   const response =
-    fault.body === undefined
+    fault.body === undefined && !BODILESS.includes(status)
       ? formatted(status, formatFor(accept, 'xml'), 'response', { statuscode: status, message })
-      : new Response(status === 204 || status === 304 ? null : fault.body, {
+      : new Response(BODILESS.includes(status) ? null : fault.body, {
           status,
           headers: { 'content-type': 'text/plain;charset=UTF-8' },
         });
@@ -110,7 +113,13 @@ function wrapped(text: string, json: boolean, root: string): string {
 
 function withoutField(text: string, json: boolean, field: string): string {
   if (json) {
-    const value: unknown = JSON.parse(text);
+    let value: unknown;
+    try {
+      value = JSON.parse(text);
+    } catch {
+      // Another fault has broken it already.
+      return text;
+    }
     if (typeof value !== 'object' || value === null) return text;
     return JSON.stringify(Object.fromEntries(Object.entries(value).filter(([name]) => name !== field)));
   }

@@ -207,6 +207,15 @@ describe('faults after a request was processed', () => {
   });
 });
 
+describe('statuses without a body', () => {
+  it.each([204, 304])('%d', async (status) => {
+    const emulator = await startEmulator();
+    emulator.faults.add({ kind: 'status', status });
+    const response = await fetch(`${emulator.instanceUrl}/api/6/sites`);
+    expect([response.status, await response.text()]).toEqual([status, '']);
+  });
+});
+
 describe('delay', () => {
   it('answers late on the emulator’s clock what it processed at once', async () => {
     const emulator = await startEmulator();

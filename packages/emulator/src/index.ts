@@ -16,4 +16,5 @@ export type { AuthorizeInput, RevokeInput } from './operations.ts';
 export { RefusedError } from './refusal.ts';
 export type { RequestEntry, RequestFilter, RequestLog } from './request-log.ts';
 export type { ColumnType, Isheet, Organisation, Registration, Seed, Site, User } from './seed.ts';
+export type { EmulatorState, GrantReport } from './state-report.ts';
 export { DEFAULT_SWITCHES, SWITCH_POSITIONS, type Switches } from './switches.ts';

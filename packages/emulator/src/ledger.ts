@@ -118,9 +118,16 @@ export class Ledger {
     return this.repeats(options).length;
   }
 
-  /** Pairs that were issued and whose answer never left: what a client that asked for them cannot have read. */
+  /**
+   * Refresh tokens that were issued and whose answer did not leave, or has not left yet: what no client can have
+   * read. One that was given out again (grace) or presented since is not among them.
+   */
   unread(): Readonly<LedgerEntry>[] {
-    return this.filter({ kind: 'issued', tokenType: 'refresh', answered: false });
+    const read = new Set<string>();
+    for (const entry of this.#entries) {
+      if (entry.kind === 'presented' || entry.answered !== false) read.add(entry.token);
+    }
+    return this.filter({ kind: 'issued', tokenType: 'refresh' }).filter((entry) => !read.has(entry.token));
   }
 
   copy(): LedgerEntry[] {

@@ -31,6 +31,7 @@ button.plain{background:transparent;color:var(--mark)}
 button.link{background:none;border:0;padding:0;font-weight:400;text-decoration:underline;color:var(--mark)}
 :focus-visible{outline:3px solid var(--mark);outline-offset:2px}
 .row{display:flex;flex-wrap:wrap;gap:.6rem;align-items:center}
+.row+.hint,form+form{margin-top:1rem}
 .grid{display:grid;grid-template-columns:repeat(auto-fit,minmax(15rem,1fr));gap:0 1.25rem}
 .note{border-left:4px solid var(--good);padding:.5rem .75rem;margin:0 0 1rem;background:var(--ground)}
 .note.bad{border-color:var(--bad)}

@@ -75,6 +75,16 @@ describe('grace', () => {
     expect((await postRefresh(emulator, first.refresh_token)).status).toBe(400);
   });
 
+  it('same: what was lost on the way can be read after all', async () => {
+    const emulator = await startEmulator({ reuse: 'grace', grace: 'same' });
+    const first = await signIn(emulator);
+    emulator.faults.add({ match: { endpoint: 'token' }, kind: 'reset-after-commit', times: 1 });
+    await expect(postRefresh(emulator, first.refresh_token)).rejects.toThrow();
+    expect(emulator.ledger.unread()).toHaveLength(1);
+    await refresh(emulator, first.refresh_token);
+    expect(emulator.ledger.unread()).toHaveLength(0);
+  });
+
   it('fork: a second successor beside the first', async () => {
     const emulator = await startEmulator({ reuse: 'grace', grace: 'fork' });
     const first = await signIn(emulator);

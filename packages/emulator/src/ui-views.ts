@@ -79,7 +79,18 @@ export function ledgerView(world: World): Html {
 <td><code>${entry.fingerprint}</code></td><td><code>${entry.parent ?? ''}</code></td><td>${entry.generation ?? ''}</td><td>${entry.user ?? ''}</td>
 <td class="${entry.verdict === 'ok' || entry.verdict === 'grace' ? 'good' : 'bad'}">${entry.verdict}</td><td>${entry.answered === false ? 'not answered' : ''}</td></tr>`,
   );
-  const heads = ['No.', 'At', 'What', 'Token', 'Fingerprint', 'Parent', 'Generation', 'User', 'Verdict', ''];
+  const heads = [
+    'No.',
+    'At',
+    'What',
+    'Token',
+    'Fingerprint',
+    'Parent',
+    'Generation',
+    'User',
+    'Verdict',
+    'Answer',
+  ];
   return html`<div class="card"><dl><dt>Refreshes</dt><dd>${ledger.refreshes()}</dd><dt>Presented twice</dt><dd>${ledger.presentedTwice()}</dd><dt>Issued, not answered</dt><dd>${ledger.unread().length}</dd></dl>
 ${table(heads, rows, 'No token was issued yet.')}${cut(shown.length, ledger.entries.length)}</div>`;
 }

@@ -2,6 +2,7 @@ import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { DatabaseSync } from 'node:sqlite';
 import { StoreUnavailableError, type StoreValue } from '@hq-oauth/core';
+import { ManualClock } from '@hq-oauth/core/testing';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Child } from './child.fixture.ts';
 import { openDatabase } from './database-file.ts';
@@ -53,8 +54,6 @@ describe('a file that another process has locked', () => {
     const locker = start();
     expect(await locker.ask({ do: 'lock', path })).toBe('locked');
 
-    const delay = monitorEventLoopDelay({ resolution: 1 });
-    delay.enable();
     let written = 0;
     const writes = Array.from({ length: 20 }, (_, index) =>
       store.cas(key(`new ${index}`), null, VALUE).then((result) => {
@@ -62,13 +61,20 @@ describe('a file that another process has locked', () => {
         return result;
       }),
     );
-    const reads = await turns(600, async () => {
-      expect((await store.read(key('u'))).row?.body).toBe(SECRET);
-    });
-    delay.disable();
+    const delays: number[] = [];
+    for (let window = 0; window < 6; window += 1) {
+      const delay = monitorEventLoopDelay({ resolution: 1 });
+      delay.enable();
+      const reads = await turns(120, async () => {
+        expect((await store.read(key('u'))).row?.body).toBe(SECRET);
+      });
+      delay.disable();
+      expect(reads).toBeGreaterThan(2);
+      delays.push(delay.max / 1e6);
+    }
     expect(written).toBe(0);
-    expect(reads).toBeGreaterThan(20);
-    expect(delay.max / 1e6).toBeLessThan(50);
+    // A wait inside SQLite would fall into each window; a machine that is busy with other things spares some.
+    expect(Math.min(...delays)).toBeLessThan(50);
 
     expect(await locker.ask({ do: 'unlock' })).toBe('unlocked');
     for (const result of await Promise.all(writes)) expect(result).toMatchObject({ ok: true, rev: 1 });
@@ -87,6 +93,42 @@ describe('a file that another process has locked', () => {
     locker.close();
     expect((await store.read(key('u'))).row?.rev).toBe(1);
     expect(await store.cas(key('u'), 1, VALUE)).toMatchObject({ ok: true, rev: 2 });
+    await store.close();
+  });
+
+  it('F53 does not repeat a write that met a lock after it had begun', async () => {
+    const { database, file } = openDatabase(join(testFolder(), 'tokens.db'));
+    // Waiting for the lock would outlast the test.
+    const store = new SqliteStore(database, file, undefined, 3_600_000);
+    await store.cas(key('u'), null, VALUE);
+    // Without the log, a reader can stand in the way of a commit.
+    database.exec('PRAGMA journal_mode = DELETE');
+    const reader = new DatabaseSync(file);
+    reader.exec('BEGIN');
+    reader.prepare('SELECT count(*) FROM hq_row').get();
+    const error = await rejectionOf(store.cas(key('u'), 1, VALUE));
+    expect(error.message).toContain('another process keeps it locked');
+    reader.exec('ROLLBACK');
+    reader.close();
+    expect((await store.read(key('u'))).row?.rev).toBe(1);
+    expect(await store.cas(key('u'), 1, VALUE)).toMatchObject({ ok: true, rev: 2 });
+    await store.close();
+  });
+
+  it('F53 opens a file that is locked from the start, and waits with its first operation', async () => {
+    const path = join(testFolder(), 'tokens.db');
+    const locker = new DatabaseSync(path);
+    locker.exec('BEGIN EXCLUSIVE');
+    const store = sqliteStore({ path });
+    let done = false;
+    const write = store.cas(key('u'), null, VALUE).finally(() => {
+      done = true;
+    });
+    await turns(50, async () => {});
+    expect(done).toBe(false);
+    locker.exec('ROLLBACK');
+    locker.close();
+    expect(await write).toMatchObject({ ok: true, rev: 1 });
     await store.close();
   });
 
@@ -110,18 +152,19 @@ describe('a busy store', () => {
   it('lets the event loop turn during 3,000 writes that were asked for at once', async () => {
     const store = sqliteStore({ path: join(testFolder(), 'tokens.db') });
     await store.cas(key('u'), null, VALUE);
-    const writes = Array.from({ length: 3000 }, (_, index) => store.cas(key(`${index}`), null, VALUE));
-    let done = false;
-    const all = Promise.all(writes).then(() => {
-      done = true;
+    let written = 0;
+    const writes = Array.from({ length: 3000 }, async (_, index) => {
+      await store.cas(key(`${index}`), null, VALUE);
+      written += 1;
     });
-    const delay = monitorEventLoopDelay({ resolution: 1 });
-    delay.enable();
-    await turns(100, async () => {});
-    expect(done).toBe(false);
-    await all;
-    delay.disable();
-    expect(delay.max / 1e6).toBeLessThan(50);
+    const most: number[] = [];
+    for (let before = written; written < writes.length; before = written) {
+      await new Promise<void>((resolve) => setImmediate(resolve));
+      most.push(written - before);
+    }
+    await Promise.all(writes);
+    // 5 ms of each turn; no disk takes 1,000 flushes in that.
+    expect(Math.max(...most)).toBeLessThan(1000);
     await store.close();
   });
 });
@@ -172,6 +215,33 @@ describe('a file that cannot be written', () => {
     expect(acknowledged.length).toBeGreaterThan(5);
     const store = sqliteStore({ path });
     for (const id of acknowledged) expect((await store.read(key(id))).row?.rev).toBe(1);
+    await store.close();
+  });
+});
+
+describe('logins that were given up', () => {
+  it('are removed by later writes, a few at a time', async () => {
+    const { database, file } = openDatabase(join(testFolder(), 'tokens.db'));
+    const clock = new ManualClock();
+    const store = new SqliteStore(database, file, clock);
+    const count = (): unknown =>
+      Object.values(database.prepare('SELECT count(*) FROM hq_row').get() ?? {})[0];
+    const expiresAt = clock.now() + 1000;
+    for (let index = 0; index < 50; index += 1) {
+      await store.cas({ ...key(`${index}`), kind: 'login' }, null, { ...VALUE, expiresAt });
+    }
+    // What holds tokens stays, whatever its expiresAt says.
+    await store.cas(key('u'), null, { ...VALUE, expiresAt });
+    await clock.advance(999);
+    await store.cas(key('v'), null, VALUE);
+    expect(count()).toBe(52);
+    await clock.advance(1);
+    const counts: unknown[] = [];
+    for (let rev = 1; rev <= 4; rev += 1) {
+      await store.cas(key('v'), rev, VALUE);
+      counts.push(count());
+    }
+    expect(counts).toEqual([32, 12, 2, 2]);
     await store.close();
   });
 });

@@ -35,9 +35,9 @@ export interface SqliteStoreOptions {
  * Rows in one SQLite file, for any number of processes on one machine.
  *
  * A `cas` is one transaction with one flush to disk. Once it has resolved with `ok: true`, the row survives a crash of
- * the process, and of the machine as far as its disk keeps what it has flushed. A **rejection** with
- * `StoreUnavailableError`: when the message says that the file is locked, or the store closed, nothing was written;
- * otherwise (disk full, I/O error) the outcome is unknown.
+ * the process, and of the machine as far as its disk keeps what it has flushed. An operation that finds the file locked
+ * waits up to 10 s, off the event loop. A rejection with `StoreUnavailableError` (file locked for longer, disk full,
+ * I/O error, store closed) means that the outcome is unknown: read again.
  *
  * @example
  * const store = sqliteStore({ path: './data/tokens.db' });
@@ -90,10 +90,9 @@ export class SqliteStore implements TokenStore {
         statements.commit();
         return result;
       } catch (error) {
+        statements.abandon();
         // Even a lock: after the beginning nobody can say what reached the file, so the lane must not repeat it.
         throw unavailable(this.#file, error);
-      } finally {
-        statements.rollBack();
       }
     });
   }

@@ -23,12 +23,14 @@ export class Statements {
   readonly #removeExpired: StatementSync;
   readonly #begin: StatementSync;
   readonly #commit: StatementSync;
+  readonly #rollback: StatementSync;
   readonly #lists = new Map<string, StatementSync>();
 
   constructor(database: DatabaseSync) {
     this.#database = database;
     this.#begin = database.prepare('BEGIN IMMEDIATE');
     this.#commit = database.prepare('COMMIT');
+    this.#rollback = database.prepare('ROLLBACK');
     this.#read = database.prepare(`SELECT ${COLUMNS} FROM hq_row WHERE ${THIS_ROW} AND ${ALIVE}`);
     this.#insert = database.prepare(
       `INSERT INTO hq_row (registration, kind, id, rev, state, due_at, expires_at, body)
@@ -50,6 +52,7 @@ export class Statements {
 
   /** Waits at most the busy timeout for the file's one write lock. Nothing is written when it throws. */
   begin(): void {
+    if (this.#database.isTransaction) this.#rollback.run();
     this.#begin.run();
   }
 
@@ -58,8 +61,13 @@ export class Statements {
     this.#commit.run();
   }
 
-  rollBack(): void {
-    if (this.#database.isTransaction) this.#database.exec('ROLLBACK');
+  /** Ends a transaction that failed. What cannot be rolled back now is before the next one begins. */
+  abandon(): void {
+    try {
+      if (this.#database.isTransaction) this.#rollback.run();
+    } catch {
+      // The error that led here says more.
+    }
   }
 
   read(key: StoreKey, now: number): StoreRow | null {

@@ -146,6 +146,13 @@ describe('a sign-in over HTTP', () => {
     expect(browser.cookies.get(new URL(served.url).host)?.get('app')).toBe('kept');
   });
 
+  it('answers a form that is too long, and does not take the connection down', async () => {
+    served = await serve();
+    const form = `padding=${'x'.repeat(100_000)}&decision=confirm`;
+    const answer = await visitor().send(`${served.url}/highq/confirm`, 'POST', form);
+    expect(answer.status).toBe(400);
+  });
+
   it('ends with a disconnect', async () => {
     served = await serve();
     const browser = visitor();

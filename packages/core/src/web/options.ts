@@ -45,6 +45,7 @@ export interface WebOptions<Req> {
 export type RouteName = 'connect' | 'callback' | 'confirm' | 'disconnect';
 export const ROUTE_NAMES: readonly RouteName[] = ['connect', 'callback', 'confirm', 'disconnect'];
 
+export const DEFAULT_BASE_PATH = '/highq';
 const LONGEST_SIGN_IN_MS = 10 * 60_000;
 
 /** Options after the checks. */
@@ -60,7 +61,12 @@ export interface WebSettings {
 /** @throws ConfigurationError with every problem */
 export function readWebOptions<Req>(options: WebOptions<Req>): WebSettings {
   const problems: ConfigurationProblem[] = [];
-  const { basePath = '/highq', returnTo = '/', signInTtlMs = LONGEST_SIGN_IN_MS, statuses = {} } = options;
+  const {
+    basePath = DEFAULT_BASE_PATH,
+    returnTo = '/',
+    signInTtlMs = LONGEST_SIGN_IN_MS,
+    statuses = {},
+  } = options;
   const base = basePath.replace(/\/$/, '');
   if (!isPlainPath(base === '' ? '/' : base)) {
     problems.push({ option: 'basePath', problem: 'must be a path such as /highq, without query or dots' });

@@ -38,7 +38,8 @@ export async function formOf(request: Request): Promise<URLSearchParams> {
   if (type !== 'application/x-www-form-urlencoded' || request.body === null) return new URLSearchParams();
   const chunks: Uint8Array[] = [];
   let bytes = 0;
-  for await (const chunk of request.body) {
+  // A cancelled body would take the connection down, and the answer with it.
+  for await (const chunk of request.body.values({ preventCancel: true })) {
     bytes += chunk.byteLength;
     if (bytes > MOST_FORM_BYTES) return new URLSearchParams();
     chunks.push(chunk);

@@ -198,6 +198,28 @@ describe('GET callback', () => {
     expect([...other.exchanges, ...moved.exchanges]).toEqual([]);
   });
 
+  it('F110 keeps the sign-ins at two instances in one browser apart', async () => {
+    const other = paperManager({
+      instanceUrl: 'https://other.highq.com/other',
+      redirectUri: 'https://app.example/client/callback',
+      store: manager[internals].store,
+    });
+    const there = createWebHandlers<Visitor>({
+      manager: other,
+      connectionId: (req) => req.user,
+      basePath: '/client',
+    });
+    await begun();
+    const second = new PaperBrowser(there);
+    await second.post('/client/connect');
+    for (const [name, value] of second.cookies) browser.cookies.set(name, value);
+    expect([...browser.cookies.keys()]).toEqual([COOKIE, `${COOKIE}-client`]);
+    expect((await browser.get(callback)).status).toBe(303);
+    expect([manager.exchanges.length, other.exchanges.length]).toEqual([1, 0]);
+    expect((await second.get('/client/callback?code=x')).headers.get('location')).toBe('/client/confirm');
+    expect([manager.exchanges.length, other.exchanges.length]).toEqual([1, 1]);
+  });
+
   it.each([
     ['?error=access_denied', 'access_denied'],
     ['?error=access_denied&error_description=<script>', 'access_denied'],

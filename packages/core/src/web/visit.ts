@@ -1,7 +1,13 @@
 import { internals, type ManagerInternals, type TokenManager } from '../contracts.ts';
 import { ConfigurationError, NotConnectedError } from '../errors.ts';
 import { type Transactions, transactionsOf } from './login-transaction.ts';
-import { redirectProblems, type WebAction, type WebOptions, type WebSettings } from './options.ts';
+import {
+  DEFAULT_BASE_PATH,
+  redirectProblems,
+  type WebAction,
+  type WebOptions,
+  type WebSettings,
+} from './options.ts';
 import { RouteRefusedError } from './refused.ts';
 import { cookieOf } from './request.ts';
 import { returnPath } from './return-to.ts';
@@ -100,10 +106,15 @@ const COOKIE_NAMES: Readonly<Record<CookieName, string>> = {
   confirm: 'highq-confirm',
 };
 
-/** `__Host-` needs `Secure`, which a browser refuses on plain http: so there is none on a loopback address. */
+/**
+ * Two managers of one host have cookies of their own, so that a sign-in at one does not end a sign-in at the other.
+ * `__Host-` needs `Secure`, which a browser refuses on plain http: so there is none on a loopback
+ * address.
+ */
 function cookiesFor(request: Request, inside: ManagerInternals, settings: WebSettings): Cookies {
   const plain = inside.allowLoopback && inside.redirectUri?.startsWith('http:') === true;
-  const nameOf = (name: CookieName): string => (plain ? '' : '__Host-') + COOKIE_NAMES[name];
+  const own = settings.basePath === DEFAULT_BASE_PATH ? '' : settings.basePath.replace(/[^a-z0-9]+/gi, '-');
+  const nameOf = (name: CookieName): string => (plain ? '' : '__Host-') + COOKIE_NAMES[name] + own;
   const attributes = `Path=/; HttpOnly; SameSite=Lax${plain ? '' : '; Secure'}`;
   const maxAgeSeconds = Math.ceil(settings.signInTtlMs / 1000);
   return {

@@ -73,7 +73,7 @@ describe('hq-emulator exec', () => {
 
 describe('hq-emulator clock advance', () => {
   it('moves the clock of a running emulator', async () => {
-    const emulator = await createEmulator();
+    const emulator = await createEmulator({ tokenMarker: process.env.HQ_EMULATOR_TOKEN_MARKER ?? '' });
     onTestFinished(() => emulator.close());
     emulator.clock.setRate(0);
     const before = emulator.clock.now();

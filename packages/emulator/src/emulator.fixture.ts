@@ -17,7 +17,8 @@ export interface Tokens {
 
 /** An emulator on a frozen clock, closed at the end of the test. */
 export async function startEmulator(options: EmulatorOptions = {}): Promise<Emulator> {
-  const emulator = await createEmulator(options);
+  const tokenMarker = process.env.HQ_EMULATOR_TOKEN_MARKER ?? '';
+  const emulator = await createEmulator({ tokenMarker, ...options });
   onTestFinished(() => emulator.close());
   if (emulator.clock.mode === 'virtual') emulator.clock.setRate(0);
   return emulator;

@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import type { EmulatorClock } from './clock.ts';
 import { CODE_LIFE_MS, REFRESH_LIFE_MS } from './durations.ts';
 import type { GrantType, Ledger, LedgerEntry, Verdict } from './ledger.ts';
@@ -6,6 +5,7 @@ import { fingerprintOf, newToken } from './secrets.ts';
 import type { Registration, User } from './seed.ts';
 import type { AccessRecord, CodeRecord, EmulatorData, GrantRecord, RefreshRecord } from './state.ts';
 import type { Switches } from './switches.ts';
+import { judgeAccess, judgeCode, judgeRefresh, newestSuccessor } from './verdicts.ts';
 
 /** What tokens are judged by and written to. The getters see the newest data and switches. */
 export interface TokenWorld {
@@ -43,13 +43,6 @@ interface Subject {
 }
 
 const NOBODY: Subject = { grantId: null, user: null, clientId: null, generation: null };
-
-function verifierFits(challenge: CodeRecord['challenge'], verifier: string | null): boolean {
-  if (!challenge) return true;
-  if (verifier === null) return false;
-  if (challenge.method === 'plain') return verifier === challenge.value;
-  return createHash('sha256').update(verifier).digest('base64url') === challenge.value;
-}
 
 export class Tokens {
   readonly #world: TokenWorld;
@@ -99,7 +92,7 @@ export class Tokens {
     trail: Trail,
   ): TokenOutcome {
     const record = this.#world.data.codes.get(token);
-    const verdict = this.#judgeCode(record, registration, verifier);
+    const verdict = judgeCode(this.#world, record, registration, verifier);
     const fingerprint = fingerprintOf(token);
     const subject = record ? { ...NOBODY, user: record.user, clientId: record.clientId } : NOBODY;
     this.#write(trail, 'presented', 'code', token, fingerprint, subject, verdict, 'authorization_code', null);
@@ -116,7 +109,7 @@ export class Tokens {
     const { data, switches } = this.#world;
     const record = data.refresh.get(token);
     const grant = record && data.grants.get(record.grantId);
-    const verdict = this.#judgeRefresh(record, grant, registration);
+    const verdict = judgeRefresh(this.#world, record, grant, registration);
     const fingerprint = record?.fingerprint ?? fingerprintOf(token);
     const subject = record && grant ? this.#subject(grant, record.generation) : NOBODY;
     this.#write(trail, 'presented', 'refresh', token, fingerprint, subject, verdict, 'refresh_token', null);
@@ -160,7 +153,7 @@ export class Tokens {
     const record = data.access.get(token);
     const grant = record && data.grants.get(record.grantId);
     const user = grant ? (data.users.get(grant.user) ?? null) : null;
-    const verdict = this.#judgeAccess(record, grant, user);
+    const verdict = judgeAccess(this.#world, record, grant, user);
     const subject = record && grant ? this.#subject(grant, record.generation) : NOBODY;
     const fingerprint = record?.fingerprint ?? fingerprintOf(token);
     this.#write(trail, 'presented', 'access', token, fingerprint, subject, verdict, null, null);
@@ -206,52 +199,6 @@ export class Tokens {
     return ended;
   }
 
-  #judgeCode(record: CodeRecord | undefined, registration: Registration, verifier: string | null): Verdict {
-    if (!record) return 'unknown';
-    if (record.clientId !== registration.clientId) return 'wrong-client';
-    if (record.used) return 'reused';
-    if (this.#world.clock.now() >= record.expiresAt) return 'expired';
-    if (this.#world.data.users.get(record.user)?.disabled !== false) return 'disabled';
-    if (this.#world.switches.pkce === 'enforced' && !verifierFits(record.challenge, verifier))
-      return 'wrong-verifier';
-    return 'ok';
-  }
-
-  #judgeRefresh(
-    record: RefreshRecord | undefined,
-    grant: GrantRecord | undefined,
-    registration: Registration,
-  ): Verdict {
-    if (!record || !grant) return 'unknown';
-    if (grant.clientId !== registration.clientId) return 'wrong-client';
-    const now = this.#world.clock.now();
-    const inGrace = record.replacedAt !== null && this.#inGrace(record, record.replacedAt, now);
-    if (record.replacedAt !== null && !inGrace) return 'reused';
-    if (grant.revokedAt !== null) return 'revoked';
-    if (record.endedAt !== null) return 'ended';
-    if (now >= record.expiresAt) return 'expired';
-    if (this.#world.data.users.get(grant.user)?.disabled !== false) return 'disabled';
-    return inGrace ? 'grace' : 'ok';
-  }
-
-  #inGrace(record: RefreshRecord, replacedAt: number, now: number): boolean {
-    const { reuse, grace, graceMs } = this.#world.switches;
-    if (reuse !== 'grace' || now >= replacedAt + graceMs) return false;
-    if (grace !== 'same') return true;
-    // The same pair can be given again only while it is still the pair to use.
-    const successor = this.#newestSuccessor(record);
-    return successor !== undefined && successor.replacedAt === null && successor.endedAt === null;
-  }
-
-  #judgeAccess(record: AccessRecord | undefined, grant: GrantRecord | undefined, user: User | null): Verdict {
-    if (!record || !grant || !user) return 'unknown';
-    if (this.#world.clock.now() >= record.expiresAt) return 'expired';
-    if (grant.revokedAt !== null) return 'revoked';
-    if (record.endedAt !== null) return 'ended';
-    if (user.disabled) return 'disabled';
-    return 'ok';
-  }
-
   #refreshInGrace(
     record: RefreshRecord,
     grant: GrantRecord,
@@ -261,7 +208,7 @@ export class Tokens {
     const { grace } = this.#world.switches;
     switch (grace) {
       case 'same': {
-        const successor = this.#newestSuccessor(record);
+        const successor = newestSuccessor(this.#world, record);
         const access = successor && this.#world.data.access.get(successor.accessToken);
         if (!successor || !access) return { type: 'refused', verdict: 'reused' };
         this.#writeIssued(grant, access, successor, record.fingerprint, 'refresh_token', trail);
@@ -370,11 +317,6 @@ export class Tokens {
     if (grant.revokedAt !== null) return;
     grant.revokedAt = this.#world.clock.now();
     grant.revokedBecause = because;
-  }
-
-  #newestSuccessor(record: RefreshRecord): RefreshRecord | undefined {
-    const token = record.successors.at(-1);
-    return token === undefined ? undefined : this.#world.data.refresh.get(token);
   }
 
   #endDescendants(record: RefreshRecord): void {

@@ -77,7 +77,7 @@ describe('a person', () => {
   it('keeps the query of the redirect URI', async () => {
     const { target } = await decide({}, 'allow', { ...ASK, redirect_uri: `${CALLBACK}?tenant=a%26b` });
     expect(target.searchParams.get('tenant')).toBe('a&b');
-    expect(target.searchParams.get('code')).toMatch(/^[\w-]{32}$/);
+    expect(target.searchParams.get('code')).toMatch(/^[\w-]{32,}$/);
   });
 
   it('meets a page that names the application, and signs in once for several requests', async () => {
@@ -127,7 +127,7 @@ describe('a person', () => {
     await signInWith(emulator, browser);
     const answer = await browser.get(authorizeUrl(emulator));
     expect(answer.status).toBe(303);
-    expect(answer.headers.get('location')).toMatch(/\?code=[\w-]{32}$/);
+    expect(answer.headers.get('location')).toMatch(/\?code=[\w-]{32,}$/);
   });
 
   it('is not made to allow by another site', async () => {

@@ -24,7 +24,7 @@ describe('codes', () => {
     const response = await postCode(emulator, code, { accept: '*/*' });
     expect(response.headers.get('content-type')).toContain('application/xml');
     expect(await response.text()).toMatch(
-      /^<\?xml [^>]*\?>\n<TokenResponse><access_token>[\w-]{32}<\/access_token><expires_in>18000<\/expires_in><refresh_token>[\w-]{32}<\/refresh_token><token_type>bearer<\/token_type><useremail>user@clientname\.com<\/useremail><\/TokenResponse>$/,
+      /^<\?xml [^>]*\?>\n<TokenResponse><access_token>[\w-]{32,}<\/access_token><expires_in>18000<\/expires_in><refresh_token>[\w-]{32,}<\/refresh_token><token_type>bearer<\/token_type><useremail>user@clientname\.com<\/useremail><\/TokenResponse>$/,
     );
   });
 

@@ -12,6 +12,11 @@ import type { GrantRecord } from './record.ts';
 import type { DeathReason } from './status.ts';
 import type { Timings } from './timings.ts';
 
+const NOT_SENT: Record<string, string> = {
+  rate_limited: 'The token endpoint asks to wait.',
+  breaker_open: 'Requests to the token endpoint rest for a while after others of this registration failed.',
+};
+
 type Failure = Exclude<FlightResult, { kind: 'settled' }>;
 
 export function notConnected(connectionId: string, record: GrantRecord | null): NotConnectedError {
@@ -91,9 +96,7 @@ export function pauseAfter(
         ms: result.retryAfterMs ?? backoffMs,
         error: (retryAfterMs) =>
           new TokenEndpointError(
-            result.reason === 'rate_limited'
-              ? 'The token endpoint asks to wait. The refresh token was not used.'
-              : `The token endpoint could not be reached (${result.detail}). The refresh token was not used.`,
+            `${NOT_SENT[result.reason] ?? `The token endpoint could not be reached (${result.detail}).`} The refresh token was not used.`,
             { connectionId, retryAfterMs, reason: result.reason },
           ),
       };

@@ -25,6 +25,10 @@ export interface FlightContext {
   readonly jitter: number;
   readonly configuredLifeMs: number | undefined;
   readonly refreshYear: RefreshYear;
+  /** There are journals, to be replayed before anything is sent and written before the store. */
+  readonly journaled: boolean;
+  /** A kept answer that could not be read may be read by this version; tried once per process. */
+  readonly mayReparse: boolean;
 }
 
 /** When an event happened: by the store's clock (as last known) and on this process's monotonic clock, ms. */
@@ -38,6 +42,10 @@ export interface EventTime {
  *
  * - `reading`: the record is being read, to decide afresh.
  * - `waiting`: somebody's intent is live.
+ * - `replaying`: journals are being read, before a decision, before a probe, or before a refusal is believed.
+ * - `restoring`: what a journal, or an answer that can be read after all, holds is being written.
+ * - `reparsing`: a kept answer is being read once more.
+ * - `gating`: the registration's breaker is asked.
  * - `repairing`: the store fell back; what this process knows is being written.
  * - `announcing`: an announcement of a probe is being written (`settling: null`) or settles.
  * - `connecting`: the connection to the token endpoint comes up; nothing is written yet for a refresh.
@@ -52,21 +60,38 @@ export type Flight =
   | { readonly at: 'reading' }
   | { readonly at: 'waiting'; readonly polls: number }
   | { readonly at: 'repairing' }
+  | { readonly at: 'replaying'; readonly found: DecisionBase; readonly then: AfterReplay }
+  | { readonly at: 'restoring' }
+  | { readonly at: 'reparsing'; readonly found: DecisionBase & { readonly snapshot: Snapshot } }
+  | { readonly at: 'gating'; readonly snapshot: Snapshot; readonly kind: 'refresh' | 'probe' }
   | {
       readonly at: 'announcing';
       readonly snapshot: Snapshot;
       readonly intent: Intent;
       readonly settling: { readonly sinceMono: number } | null;
+      readonly lastOkAt: number | null;
     }
-  | { readonly at: 'connecting'; readonly snapshot: Snapshot; readonly kind: 'refresh' | 'probe' }
+  | {
+      readonly at: 'connecting';
+      readonly snapshot: Snapshot;
+      readonly kind: 'refresh' | 'probe';
+      readonly lastOkAt: number | null;
+    }
   | {
       readonly at: 'intending';
       readonly snapshot: Snapshot;
       readonly record: GrantRecord;
       readonly intent: Intent;
       readonly checking: boolean;
+      readonly lastOkAt: number | null;
     }
-  | { readonly at: 'sending'; readonly snapshot: Snapshot; readonly intent: Intent }
+  | {
+      readonly at: 'sending';
+      readonly snapshot: Snapshot;
+      readonly intent: Intent;
+      /** When the registration last gave a usable answer, store's clock. */
+      readonly lastOkAt: number | null;
+    }
   | {
       readonly at: 'clearing';
       readonly intent: Intent;
@@ -76,16 +101,31 @@ export type Flight =
     }
   | {
       readonly at: 'persisting';
-      /** The record that the request was sent on. */
+      /** The record that the request was sent on, and its `rev`. */
       readonly base: GrantRecord;
+      readonly rev: number;
       readonly intent: Intent;
       readonly keep: Keepsake;
+      /** Written to the journals, or there are none. */
+      readonly journaled: boolean;
       /** How many reads and writes have failed. */
       readonly tries: number;
     }
   | { readonly at: 'rechecking'; readonly intent: Intent }
   | { readonly at: 'burying' }
   | { readonly at: 'done'; readonly result: FlightResult };
+
+/** What one read found, kept for the decision that follows. */
+export interface DecisionBase {
+  readonly snapshot: Snapshot | null;
+  readonly leaseLeftMs: number;
+}
+
+/** What a replay was for: deciding afresh, sending an announced probe, believing a refusal. */
+export type AfterReplay =
+  | { readonly kind: 'decide' }
+  | { readonly kind: 'probe'; readonly lastOkAt: number | null }
+  | { readonly kind: 'bury'; readonly intent: Intent };
 
 /** What must not be thrown away (I5). */
 export type Keepsake =
@@ -149,19 +189,47 @@ export type FlightEvent =
   | { readonly type: 'connect_failed'; readonly detail: string; readonly time: EventTime }
   | { readonly type: 'outcome'; readonly outcome: TokenOutcome; readonly time: EventTime }
   | { readonly type: 'timer'; readonly time: EventTime }
+  /** The newest pair above the record's that a journal holds; `null`: none. */
+  | { readonly type: 'replayed'; readonly entry: JournalledPair | null; readonly time: EventTime }
+  | { readonly type: 'replay_failed'; readonly error: unknown; readonly time: EventTime }
+  | { readonly type: 'journaled'; readonly time: EventTime }
+  | { readonly type: 'reparsed'; readonly outcome: TokenOutcome | null; readonly time: EventTime }
+  | { readonly type: 'gate_open'; readonly lastOkAt: number | null; readonly time: EventTime }
+  | {
+      readonly type: 'gate_closed';
+      readonly retryAfterMs: number;
+      readonly reason: string;
+      readonly time: EventTime;
+    }
   | { readonly type: 'closing'; readonly time: EventTime };
 
+/** A grant as a journal entry holds it, opened. `at`: when it was written down. */
+export interface JournalledPair {
+  readonly record: GrantRecord;
+  readonly pair: TokenPair;
+  readonly at: number;
+}
+
 /**
- * What the shell must do. `read`, `write`, `connect`, `send` and `timer` are answered with an event, and a step asks
- * for exactly one of them unless the flight is done. The others are told in passing.
+ * What the shell must do. `read`, `write`, `replay`, `journal`, `reparse`, `gate`, `connect`, `send` and `timer` are answered with
+ * an event, and a step asks for exactly one of them unless the flight is done. The others are told in passing.
  */
 export type FlightEffect =
   | { readonly type: 'read' }
   | { readonly type: 'write'; readonly expectedRev: number | null; readonly record: GrantRecord }
+  | { readonly type: 'replay'; readonly above: { readonly epoch: number; readonly generation: number } }
+  /** Answered with `journaled` also when it failed: the store is next in any case. */
+  | { readonly type: 'journal'; readonly record: GrantRecord }
+  | { readonly type: 'reparse'; readonly snapshot: Snapshot }
+  | { readonly type: 'gate' }
   | { readonly type: 'connect' }
   | { readonly type: 'send'; readonly refreshToken: string; readonly intent: Intent }
   | { readonly type: 'timer'; readonly ms: number }
   | { readonly type: 'hang_up' }
+  /** What the answer says about the registration, for its breaker. */
+  | { readonly type: 'report'; readonly outcome: TokenOutcome }
+  /** The store has this grant: journals need what is below it no more. */
+  | { readonly type: 'forget'; readonly below: { readonly epoch: number; readonly generation: number } }
   /** The pair is in memory only: serve it, and keep the process alive for it. */
   | { readonly type: 'hold'; readonly snapshot: Snapshot; readonly tries: number }
   /** Callers may be told now: somebody else's intent of this age is live. */

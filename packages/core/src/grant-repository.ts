@@ -83,6 +83,31 @@ export class GrantRepository {
     return this.#open(pending.tokens, this.#binding(slot, pending.epoch, 0, 'pending'));
   }
 
+  /** The record as it would be stored, tokens sealed. */
+  async sealedBody(slot: GrantSlot, record: GrantRecord): Promise<string> {
+    return JSON.stringify(await this.#sealed(slot, record));
+  }
+
+  /** Opens a record from elsewhere than the store. @throws RecordUnreadableError */
+  async openBody(
+    slot: GrantSlot,
+    body: string,
+  ): Promise<{ readonly record: GrantRecord; readonly pair: TokenPair | null }> {
+    const record = parseRecord(body, slot.id);
+    const { tokens, epoch, generation } = record;
+    if (typeof tokens !== 'string') return { record, pair: tokens };
+    return { record, pair: await this.#open(tokens, this.#binding(slot, epoch, generation, 'tokens')) };
+  }
+
+  /** The kept answer that could not be read. @throws RecordUnreadableError */
+  async openQuarantine(slot: GrantSlot, record: GrantRecord): Promise<string | null> {
+    const { quarantine } = record;
+    if (!quarantine) return null;
+    if (typeof quarantine.body !== 'string') return quarantine.body.text;
+    const binding = this.#binding(slot, record.epoch, quarantine.generation, 'quarantine');
+    return this.#d.sealer.open(quarantine.body, binding);
+  }
+
   /** Reads a listed row; a damaged one throws RecordUnreadableError. */
   parse(id: string, row: StoreRow): GrantRecord {
     return parseRecord(row.body, id);

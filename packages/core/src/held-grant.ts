@@ -51,6 +51,7 @@ export class HeldGrant {
   minValidityTold = false;
   cancelWakeUp: (() => void) | null = null;
   readonly #clock: Clock;
+  readonly #tried = new Map<string, string>();
 
   constructor(id: string, jitter: number, clock: Clock) {
     this.slot = new GrantSlot(id);
@@ -69,6 +70,24 @@ export class HeldGrant {
 
   clocks(): ClockReading {
     return { wall: this.#clock.now(), mono: this.#clock.monotonic() };
+  }
+
+  /** Once per process and generation: a version that could not read an answer will not read it the second time. */
+  mayReparse(): boolean {
+    return this.#onceForGeneration('reparse');
+  }
+
+  mayReplayForDead(): boolean {
+    return this.#onceForGeneration('replay');
+  }
+
+  #onceForGeneration(what: string): boolean {
+    const { epoch, generation, quarantine } = this.snapshot?.record ?? {};
+    if (what === 'reparse' && !quarantine) return false;
+    const key = `${epoch}.${generation}`;
+    if (this.#tried.get(what) === key) return false;
+    this.#tried.set(what, key);
+    return true;
   }
 
   /** What is left of the access token in memory, ms; 0 or less: nothing. */

@@ -27,6 +27,16 @@ export function concluded(
   outcome: TokenOutcome,
   time: EventTime,
 ): Step {
+  const [next, effects] = meant(context, flight, outcome, time);
+  return [next, [...effects, { type: 'report', outcome }]];
+}
+
+function meant(
+  context: FlightContext,
+  flight: Extract<Flight, { at: 'sending' }>,
+  outcome: TokenOutcome,
+  time: EventTime,
+): Step {
   const { snapshot, intent } = flight;
   const { record } = snapshot;
   switch (outcome.kind) {
@@ -77,8 +87,8 @@ export function concluded(
       return clear(snapshot, intent, { kind: 'refused_unrecognized', status, retryAfterMs }, (current) => {
         const refused = refusedOnce(current, time.store, retryAfterMs, { status, error });
         const { count, since } = refused.refused ?? { count: 0, since: time.store };
-        const givenUp =
-          error !== null && count >= UNRECOGNIZED_LIMIT && time.store - since >= UNRECOGNIZED_SPAN_MS;
+        const works = error !== null || (flight.lastOkAt !== null && flight.lastOkAt >= since);
+        const givenUp = works && count >= UNRECOGNIZED_LIMIT && time.store - since >= UNRECOGNIZED_SPAN_MS;
         return givenUp ? died(refused, 'refused_unrecognized', time.store) : refused;
       });
     }
@@ -100,10 +110,18 @@ function keep(
   notes: readonly FlightEffect[],
 ): Step {
   const record = applied(context, snapshot.record, intent, keepsake, time.store);
-  return [
-    { at: 'persisting', base: snapshot.record, intent, keep: keepsake, tries: 0 },
-    [{ type: 'write', expectedRev: snapshot.rev, record }, ...notes],
-  ];
+  const flight: Persisting = {
+    at: 'persisting',
+    base: snapshot.record,
+    rev: snapshot.rev,
+    intent,
+    keep: keepsake,
+    journaled: !context.journaled || keepsake.kind === 'quarantine',
+    tries: 0,
+  };
+  // Nothing but sealing comes between the answer and its first durable write.
+  if (!flight.journaled) return [flight, [{ type: 'journal', record }, ...notes]];
+  return [flight, [{ type: 'write', expectedRev: snapshot.rev, record }, ...notes]];
 }
 
 /** The record with what is kept written into it, as the next generation or beside the present one. */
@@ -126,7 +144,7 @@ function applied(
   return {
     ...quarantined(record, text, problem, at),
     ...next,
-    quarantine: { body: { text }, generation: record.generation, problem, at },
+    quarantine: { body: { text }, generation: record.generation, problem, at, issuedAt: intent.firstAt },
     refused: { count: 1, since: at, notBefore: at + context.timings.probeMs },
   };
 }
@@ -134,8 +152,20 @@ function applied(
 /** Writes until it stands: nothing that was received is given up for a store that does not answer. */
 export function persisting(context: FlightContext, flight: Persisting, event: FlightEvent): Step {
   switch (event.type) {
-    case 'written':
-      return settled(event.snapshot, event.snapshot.record.lastAttemptId === context.attemptId);
+    case 'journaled': {
+      const record = applied(context, flight.base, flight.intent, flight.keep, event.time.store);
+      return [{ ...flight, journaled: true }, [{ type: 'write', expectedRev: flight.rev, record }]];
+    }
+    case 'written': {
+      const { snapshot } = event;
+      const { epoch, generation } = snapshot.record;
+      const result = {
+        kind: 'settled',
+        snapshot,
+        refreshed: snapshot.record.lastAttemptId === context.attemptId,
+      } as const;
+      return done(result, [{ type: 'forget', below: { epoch, generation } }]);
+    }
     case 'refused':
     case 'read':
       return merge(context, flight, event.snapshot, event.time);
@@ -203,7 +233,7 @@ export function siblingFirst(
   const next: NewPair = { pair: tokens, access, refresh, userEmail: null };
   const keepsake: Keepsake = { kind: 'pair', next, epoch: record.epoch, quarantine: null };
   return [
-    { at: 'persisting', base: record, intent, keep: keepsake, tries: 0 },
+    { at: 'persisting', base: record, rev: snapshot.rev, intent, keep: keepsake, journaled: true, tries: 0 },
     [
       {
         type: 'write',

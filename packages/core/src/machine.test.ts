@@ -48,6 +48,8 @@ function context(change: Partial<FlightContext> = {}): FlightContext {
     jitter: 0,
     configuredLifeMs: undefined,
     refreshYear: 'unknown',
+    journaled: false,
+    mayReparse: false,
     ...change,
   };
 }
@@ -72,6 +74,8 @@ class Pilot {
   readonly context: FlightContext;
   store = T0;
   mono = 0;
+  gate: 'open' | 'asked' = 'open';
+  lastOkAt: number | null = null;
 
   constructor(about: FlightContext = context()) {
     this.context = about;
@@ -84,6 +88,12 @@ class Pilot {
 
   send(event: FlightEvent): this {
     [this.flight, this.effects] = step(this.context, this.flight, event);
+    if (this.flight.at === 'gating' && this.gate === 'open') {
+      const before = this.effects.filter(({ type }) => type !== 'gate');
+      const opened = { type: 'gate_open', lastOkAt: this.lastOkAt, time: this.time } as const;
+      [this.flight, this.effects] = step(this.context, this.flight, opened);
+      this.effects = [...before, ...this.effects];
+    }
     return this;
   }
 
@@ -306,7 +316,7 @@ describe('outcomes', () => {
       .sent()
       .pass(90_000)
       .outcome({ kind: 'unknown', reason: 'timeout', status: null, retryAfterMs: null });
-    expect(pilot.asked).toEqual([]);
+    expect(pilot.asked).toEqual(['report']);
     expect(pilot.result).toEqual({ kind: 'uncertain', reason: 'timeout', retryAfterMs: 90_000 });
   });
 
@@ -320,7 +330,7 @@ describe('outcomes', () => {
     const pilot = new Pilot().sent();
     const sent = pilot.flight;
     pilot.outcome({ kind: 'rejected', error: 'invalid_grant' });
-    expect(pilot.asked).toEqual(['read']);
+    expect(pilot.asked).toEqual(['read', 'report']);
     if (sent.at !== 'sending') throw new Error('not sending');
     pilot.read(sent.snapshot);
     expect(pilot.effect('write').record).toMatchObject({

@@ -10,6 +10,7 @@ export const KNOWN_OPTIONS = {
     'accessTokenLifetimeMs',
     'store',
     'encryption',
+    'journal',
     'refresh',
     'http',
     'clock',

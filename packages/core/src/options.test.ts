@@ -76,6 +76,8 @@ describe('resolveOptions', () => {
   it('fills in every default', () => {
     const { clientSecret, logger, store, encryption, ...rest } = resolve();
     expect(rest).toEqual({
+      journals: [],
+      rescueDir: undefined,
       instanceUrl: 'https://acme.highq.com/acme',
       origin: 'https://acme.highq.com',
       clientId: '1012',

@@ -1,5 +1,6 @@
 import type { Clock, Random } from './clock.ts';
 import type { EncryptionKeyInput } from './encryption-keys.ts';
+import type { Journal } from './journal.ts';
 import type { Timings } from './timings.ts';
 import type { TokenStore } from './token-store.ts';
 
@@ -59,6 +60,12 @@ export interface TokenManagerOptions {
    * @example { keys: [{ id: '2026-01', key: process.env.HIGHQ_KEY }] }
    */
   readonly encryption?: { readonly keys: readonly EncryptionKeyInput[] } | false | undefined;
+  /**
+   * A second place for new token pairs, written before the store has them: `fileJournal({ dir })`, or
+   * `storeJournal(secondStore)` for one that every process can read. Several may be given.
+   * @default none
+   */
+  readonly journal?: Journal | readonly Journal[] | undefined;
   readonly refresh?: RefreshOptions | undefined;
   readonly http?: HttpOptions | undefined;
   /** The clock to live by. @default the system's */
@@ -148,6 +155,9 @@ export interface ResolvedOptions {
   readonly encryption:
     | { readonly keys: readonly { readonly id: string; readonly key: Uint8Array }[] }
     | false;
+  readonly journals: readonly Journal[];
+  /** Where pairs go that a store does not take before a shutdown ends; read at start. HIGHQ_RESCUE_DIR. */
+  readonly rescueDir: string | undefined;
   readonly waitMs: number;
   readonly revalidateMs: number;
   readonly idleRereadMs: number;

@@ -47,7 +47,13 @@ const schema = v.looseObject({
   unknown: v.nullable(v.looseObject({ count: counter, since: instant, lastAt: instant })),
   refused: v.nullable(v.looseObject({ count: counter, since: instant, notBefore: instant })),
   quarantine: v.nullable(
-    v.looseObject({ body: sealedTokens, generation: counter, problem: v.string(), at: instant }),
+    v.looseObject({
+      body: sealedTokens,
+      generation: counter,
+      problem: v.string(),
+      at: instant,
+      issuedAt: instant,
+    }),
   ),
   sibling: v.nullable(
     v.looseObject({ tokens: sealedTokens, access: v.nullable(token), refresh: token, generation: counter }),
@@ -126,6 +132,8 @@ export interface GrantRecord {
     readonly generation: number;
     readonly problem: string;
     readonly at: number;
+    /** Store's time of the intent: what is in there was issued then or later. */
+    readonly issuedAt: number;
   } | null;
   /** A second live pair of the same parent, kept until the next rotation. */
   readonly sibling: {

@@ -6,7 +6,10 @@ import type { GrantNews } from './grant-news.ts';
 import type { GrantRepository } from './grant-repository.ts';
 import { HeldGrant, type OngoingFlight } from './held-grant.ts';
 import { jitterOf } from './jitter.ts';
+import type { Journals } from './journals.ts';
+import { uncertain } from './machine.ts';
 import type { ResolvedOptions } from './options.ts';
+import type { RegistrationGate } from './registration-gate.ts';
 import { runFlight } from './run-flight.ts';
 import type { TokenEndpoint } from './token-outcome.ts';
 
@@ -27,6 +30,8 @@ interface Dependencies {
   readonly repository: GrantRepository;
   readonly endpoint: TokenEndpoint;
   readonly news: GrantNews;
+  readonly journals: Journals;
+  readonly gate: RegistrationGate;
 }
 
 /** What this process has in memory, and the refreshes that it has under way: one per connection (I1). */
@@ -100,7 +105,8 @@ export class Refresher {
         return token;
       }
       const ended = this.#givenUp(grant, snapshot);
-      if (ended) {
+      // What died here may live on in a journal, which a flight looks into once.
+      if (ended && !(snapshot.record.dead && this.#d.journals.present && grant.mayReplayForDead())) {
         if (token !== null) return token;
         throw ended;
       }
@@ -219,7 +225,7 @@ export class Refresher {
     if (grant.flight) return grant.flight;
     grant.cancelWakeUp?.();
     grant.cancelWakeUp = null;
-    const { options, clock, repository, endpoint } = this.#d;
+    const { options, clock, repository, endpoint, journals, gate } = this.#d;
     const told = Promise.withResolvers<FlightResult | 'held'>();
     told.promise.catch(() => undefined);
     const flight: OngoingFlight = {
@@ -238,10 +244,14 @@ export class Refresher {
         jitter: grant.jitter,
         configuredLifeMs: options.accessTokenLifetimeMs,
         refreshYear: options.refreshYear,
+        journaled: journals.present,
+        mayReparse: grant.mayReparse(),
       },
       slot: grant.slot,
       repository,
       endpoint,
+      journals,
+      gate,
       clock,
       closing: this.#closing.signal,
       observer: {
@@ -257,6 +267,8 @@ export class Refresher {
           for (const notify of flight.onBlocked) notify();
         },
         anomaly: (name, detail) => this.#news.anomaly(grant, name, detail),
+        journalFailed: () => this.#news.anomaly(grant, 'journal_failed', 'no journal took the new pair'),
+        work: (work) => this.track(work),
       },
     });
     const landed = ended.then(
@@ -291,7 +303,9 @@ export class Refresher {
     if (result.kind === 'closing') return;
     this.#news.failed(grant, result, pause.ms);
     // Nobody needs to ask for an uncertain connection to recover (T10).
-    if (result.kind === 'uncertain' && !this.#closing.signal.aborted) {
+    const stuck =
+      result.kind === 'uncertain' || (grant.snapshot !== null && uncertain(grant.snapshot.record));
+    if (stuck && !this.#closing.signal.aborted) {
       grant.cancelWakeUp = clock.setTimer(() => void this.#refreshQuietly(grant), pause.ms + 1);
     }
   }

@@ -6,6 +6,7 @@ import { KEY_COMMAND, parseKey, splitKeyList } from './encryption-keys.ts';
 import { ConfigurationError, type ConfigurationProblem } from './errors.ts';
 import { hostKind } from './host-kind.ts';
 import { addressProblem, basicProblem, type LoopbackRule, parseInstanceUrl } from './instance-url.ts';
+import type { Journal } from './journal.ts';
 import type { LogMethod, ResolvedOptions, TokenManagerOptions } from './options.ts';
 import { KNOWN_OPTIONS, nearestName, schemas } from './options-schema.ts';
 import { timings } from './timings.ts';
@@ -15,7 +16,7 @@ type Bag = Record<string, unknown>;
 
 const STORES = '`sqliteStore(…)`, `redisStore(…)`, `postgresStore(…)`, or `memoryStore()` for tests';
 /** In api.md, and not in this version: told apart from a misspelt name. */
-const LATER = ['keeper', 'canary', 'journal'];
+const LATER = ['keeper', 'canary'];
 
 /**
  * Checks all options and the environment, and fills in defaults.
@@ -60,6 +61,8 @@ export function resolveOptions(options: TokenManagerOptions, env: Env = process.
     random:
       (check.methods('random', given.random, ['float', 'id']) ? options.random : undefined) ?? systemRandom,
     logger: check.logger(given.logger),
+    journals: check.journals(given.journal),
+    rescueDir: env.HIGHQ_RESCUE_DIR || undefined,
     allowLoopback: rule.allowLoopback,
     testClockUrl: check.testClock(instance?.loopback === true && !given.clock),
     tokenFormat: check.value('provider.tokenFormat', schemas.tokenFormat, provider.tokenFormat) ?? 'any',
@@ -128,6 +131,15 @@ class Check {
     const result = v.safeParse(schema, value);
     if (result.success) return result.output;
     return this.report(option, result.issues[0].message, env);
+  }
+
+  journals(value: unknown): readonly Journal[] {
+    if (value === undefined || value === null) return [];
+    const list = Array.isArray(value) ? value : [value];
+    const sound = list.every((journal) =>
+      this.methods('journal', journal, ['append', 'read', 'forget', 'close']),
+    );
+    return sound ? (list as Journal[]) : [];
   }
 
   /** The option, or else its variable; an empty variable counts as not set. */

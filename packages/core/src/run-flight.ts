@@ -11,8 +11,12 @@ import type {
   Snapshot,
 } from './flight.ts';
 import type { GrantRepository, GrantSlot } from './grant-repository.ts';
+import type { Journals } from './journals.ts';
 import { step, takeOff } from './machine.ts';
+import { safeError } from './redact.ts';
+import type { RegistrationGate } from './registration-gate.ts';
 import type { TokenConnection, TokenEndpoint, TokenOutcome } from './token-outcome.ts';
+import { parseTokenResponse } from './token-response.ts';
 
 /** What the outside is told while a flight goes on. */
 export interface FlightObserver {
@@ -21,6 +25,10 @@ export interface FlightObserver {
   held(snapshot: Snapshot, tries: number): void;
   blocked(ageMs: number, leaseLeftMs: number): void;
   anomaly(anomaly: string, detail: string, generation: number): void;
+  /** No journal took the pair; the store is next. */
+  journalFailed(error: unknown): void;
+  /** Goes on by itself; `close()` waits for it. */
+  work(work: Promise<unknown>): void;
 }
 
 interface FlightShell {
@@ -28,13 +36,16 @@ interface FlightShell {
   readonly slot: GrantSlot;
   readonly repository: GrantRepository;
   readonly endpoint: TokenEndpoint;
+  readonly journals: Journals;
+  readonly gate: RegistrationGate;
   readonly clock: Clock;
   readonly observer: FlightObserver;
   /** Aborted by `close()`: nothing new is sent from then on. */
   readonly closing: AbortSignal;
 }
 
-type Asking = Extract<FlightEffect, { type: 'read' | 'write' | 'connect' | 'send' | 'timer' }>;
+type Passing = 'hang_up' | 'hold' | 'blocked' | 'anomaly' | 'report' | 'forget';
+type Asking = Exclude<FlightEffect, { type: Passing }>;
 
 /** Carries a flight from take-off to its result. Never rejects for anything that the protocol names. */
 export async function runFlight(shell: FlightShell): Promise<FlightResult> {
@@ -67,6 +78,37 @@ export async function runFlight(shell: FlightShell): Promise<FlightResult> {
           if (ok && snapshot) return { type: 'written', snapshot, ...rest };
           return { type: 'refused', snapshot, ...rest };
         }, 'write_failed');
+      case 'replay':
+        try {
+          const entry = await shell.journals.newest(shell.slot, effect.above);
+          return { type: 'replayed', entry, time: time() };
+        } catch (error) {
+          return { type: 'replay_failed', error: safeError(error), time: time() };
+        }
+      case 'journal':
+        await shell.journals
+          .append(shell.slot, effect.record)
+          .catch((error: unknown) => observer.journalFailed(error));
+        return { type: 'journaled', time: time() };
+      case 'reparse': {
+        const text = await shell.repository
+          .openQuarantine(shell.slot, effect.snapshot.record)
+          .catch(() => null);
+        const parsed = text === null ? null : parseTokenResponse(text);
+        const outcome: TokenOutcome | null =
+          parsed?.kind === 'ok' ? { kind: 'ok', response: parsed.response } : null;
+        return { type: 'reparsed', outcome, time: time() };
+      }
+      case 'gate':
+        if (shell.closing.aborted) return { type: 'closing', time: time() };
+        try {
+          const answer = await shell.gate.check();
+          if (answer.open) return { type: 'gate_open', lastOkAt: answer.lastOkAt, time: time() };
+          const { retryAfterMs, reason } = answer;
+          return { type: 'gate_closed', retryAfterMs, reason, time: time() };
+        } catch (error) {
+          return { type: 'read_failed', error: safeError(error), time: time() };
+        }
       case 'connect':
         if (shell.closing.aborted) return { type: 'closing', time: time() };
         try {
@@ -131,9 +173,10 @@ export async function runFlight(shell: FlightShell): Promise<FlightResult> {
     return used.send({ grantType: 'refresh_token', refreshToken }, maySend);
   };
 
-  while (flight.at !== 'done') {
+  /** Tells what is told in passing, and gives the answer to what is asked. Asking comes first: a write must not wait. */
+  const pass = (told: readonly FlightEffect[]): Promise<FlightEvent> | null => {
     let answer: Promise<FlightEvent> | null = null;
-    for (const effect of effects) {
+    for (const effect of told) {
       switch (effect.type) {
         case 'hang_up':
           connection?.close();
@@ -148,13 +191,24 @@ export async function runFlight(shell: FlightShell): Promise<FlightResult> {
         case 'anomaly':
           observer.anomaly(effect.anomaly, effect.detail, effect.generation);
           break;
+        case 'report':
+          observer.work(shell.gate.report(effect.outcome));
+          break;
+        case 'forget':
+          if (shell.journals.present) observer.work(shell.journals.forget(shell.slot, effect.below));
+          break;
         default:
           answer = ask(effect, flight.at);
       }
     }
+    return answer;
+  };
+
+  while (flight.at !== 'done') {
+    const answer = pass(effects);
     if (!answer) throw new Error(`A flight at "${flight.at}" asked for nothing.`);
     [flight, effects] = step(context, flight, await answer);
   }
-  for (const effect of effects) if (effect.type === 'hang_up') connection?.close();
+  pass(effects);
   return flight.result;
 }

@@ -7,8 +7,10 @@ import { GrantAdmin } from './grant-admin.ts';
 import { GrantNews } from './grant-news.ts';
 import { GrantRepository } from './grant-repository.ts';
 import { jitterOf } from './jitter.ts';
+import { Journals } from './journals.ts';
 import { resolveOptions, type TokenManagerOptions } from './options.ts';
 import { Refresher } from './refresher.ts';
+import { RegistrationGate } from './registration-gate.ts';
 import { createSealer } from './sealer.ts';
 import { statusOf } from './state.ts';
 import type { ConnectionStatus } from './status.ts';
@@ -47,7 +49,9 @@ export function createTokenManager(given: TokenManagerOptions): TokenManager {
   });
   const hub = new EventHub();
   const news = new GrantNews({ options, repository, hub });
-  const refresher = new Refresher({ options, clock, repository, endpoint, news });
+  const journals = new Journals(options.journals, repository, registration);
+  const gate = new RegistrationGate(store, registration, timings);
+  const refresher = new Refresher({ options, clock, repository, endpoint, news, journals, gate });
   const admin = new GrantAdmin({ options, clock, repository, endpoint, refresher, news });
   let closed: Promise<void> | null = null;
 

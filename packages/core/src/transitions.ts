@@ -159,7 +159,13 @@ export function quarantined(record: GrantRecord, text: string, problem: string, 
   return {
     ...record,
     intent: null,
-    quarantine: { body: { text }, generation: record.generation, problem, at },
+    quarantine: {
+      body: { text },
+      generation: record.generation,
+      problem,
+      at,
+      issuedAt: record.intent?.firstAt ?? at,
+    },
     lastError: {
       at,
       code: 'quarantine',
@@ -203,4 +209,45 @@ export function refusedOnce(
 export function repaired(record: GrantRecord, intent: Intent, at: number): GrantRecord {
   const history = withHistory(record, { at, event: 'repaired', generation: record.generation });
   return { ...record, intent, history };
+}
+
+/**
+ * What a journal holds, written over what the store has. A newer grant replaces the record; a newer pair of the same
+ * grant leaves what is not about the pair.
+ */
+export function restored(
+  current: GrantRecord | null,
+  entry: { readonly record: GrantRecord; readonly pair: TokenPair },
+): GrantRecord {
+  const { record, pair } = entry;
+  const base =
+    current && current.epoch === record.epoch
+      ? current
+      : { ...record, history: current?.history ?? record.history };
+  return {
+    ...base,
+    epoch: record.epoch,
+    generation: record.generation,
+    authorizedAt: record.authorizedAt,
+    tokens: pair,
+    access: record.access,
+    refresh: record.refresh,
+    userEmail: record.userEmail ?? base.userEmail,
+    disconnectedAt: null,
+    dead: null,
+    intent: null,
+    unknown: null,
+    refused: null,
+    quarantine: null,
+    sibling: null,
+    lastError: null,
+    lastAttemptId: record.lastAttemptId,
+    nextDueAt: record.nextDueAt,
+    history: withHistory(base, {
+      at: record.access?.issuedAt ?? record.refresh?.issuedAt ?? 0,
+      event: 'repaired',
+      generation: record.generation,
+      detail: 'from a journal',
+    }),
+  };
 }

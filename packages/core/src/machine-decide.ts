@@ -1,0 +1,221 @@
+import { PROBE_BEFORE_EXPIRY_MS, refreshEndsAt } from './expiry.ts';
+import type {
+  AfterReplay,
+  DecisionBase,
+  EventTime,
+  Flight,
+  FlightContext,
+  FlightEvent,
+  Snapshot,
+  Step,
+} from './flight.ts';
+import { concluded, siblingFirst } from './machine-outcome.ts';
+import { done, isOurs, settled } from './machine-parts.ts';
+import { compareGrants, type GrantRecord, type Intent, type IntentKind } from './record.ts';
+import type { TokenOutcome } from './token-outcome.ts';
+import { died, repaired, restored, withIntent } from './transitions.ts';
+
+/** A pair that waited longer than this in a journal is not trusted without a person. */
+export const JOURNAL_LIFE_MS = 30 * 86_400_000;
+
+type Read = Extract<FlightEvent, { type: 'read' | 'refused' | 'written' }>;
+
+/** Step 3 to 5 of the protocol: what the record asks for, now. */
+export function decide(context: FlightContext, event: Read, polls = 0): Step {
+  const { snapshot, leaseLeftMs, time } = event;
+  const { known } = context;
+  if (known && (!snapshot || compareGrants(snapshot.record, known.record) < 0)) {
+    return repair(context, known, snapshot, time);
+  }
+  if (!snapshot) return settled(null, false);
+  const { record } = snapshot;
+  const moved = known !== null && compareGrants(record, known.record) > 0;
+  if (moved || record.tokens === null) return settled(snapshot, false);
+  if (context.journaled) return replay({ snapshot, leaseLeftMs }, { kind: 'decide' });
+  return decideOn(context, { snapshot, leaseLeftMs }, time, polls);
+}
+
+export function replay(found: DecisionBase & { readonly snapshot: Snapshot }, then: AfterReplay): Step {
+  const { epoch, generation } = found.snapshot.record;
+  return [{ at: 'replaying', found, then }, [{ type: 'replay', above: { epoch, generation } }]];
+}
+
+/** Step 4: a higher pair than the record's is written in; one that is too old needs a person. */
+export function replayed(
+  context: FlightContext,
+  { found, then }: Extract<Flight, { at: 'replaying' }>,
+  { entry, time }: Extract<FlightEvent, { type: 'replayed' }>,
+): Step {
+  const { snapshot } = found;
+  if (!snapshot) return settled(null, false);
+  if (entry && time.store - entry.at <= JOURNAL_LIFE_MS) {
+    const record = restored(snapshot.record, entry);
+    return [{ at: 'restoring' }, [{ type: 'write', expectedRev: snapshot.rev, record }]];
+  }
+  switch (then.kind) {
+    case 'decide':
+      return decideOn(context, { snapshot, leaseLeftMs: found.leaseLeftMs }, time, 0);
+    case 'probe':
+      return [{ at: 'connecting', snapshot, kind: 'probe', lastOkAt: then.lastOkAt }, [{ type: 'connect' }]];
+    case 'bury':
+      return believe(context, then.intent, snapshot, time);
+    default:
+      return then satisfies never;
+  }
+}
+
+/** Step 5: intents, pauses, probes. The record is the newest that anybody can show. */
+function decideOn(
+  context: FlightContext,
+  { snapshot, leaseLeftMs }: DecisionBase & { readonly snapshot: Snapshot },
+  time: EventTime,
+  polls: number,
+): Step {
+  const { record } = snapshot;
+  if (record.dead !== null) return settled(snapshot, false);
+  const intent = record.intent;
+  if (intent && leaseLeftMs > 0) {
+    const ms = Math.min(leaseLeftMs, context.timings.pollMs, (context.timings.pollMs / 40) * 2 ** polls);
+    const ageMs = Math.max(0, time.store - intent.firstAt);
+    return [
+      { at: 'waiting', polls },
+      [
+        { type: 'blocked', ageMs, leaseLeftMs },
+        { type: 'timer', ms },
+      ],
+    ];
+  }
+  if (record.quarantine?.generation === record.generation) {
+    if (context.mayReparse) {
+      return [{ at: 'reparsing', found: { snapshot, leaseLeftMs } }, [{ type: 'reparse', snapshot }]];
+    }
+    return done({ kind: 'uncertain', reason: 'quarantine', retryAfterMs: context.timings.probeMaxMs });
+  }
+  if (record.refused && record.refused.notBefore > time.store) {
+    const retryAfterMs = record.refused.notBefore - time.store;
+    return done({ kind: 'refused_unrecognized', status: 0, retryAfterMs });
+  }
+  if (!record.refresh || !snapshot.pair?.refresh) return settled(snapshot, false);
+  if (refreshEndsAt(record.refresh, record.authorizedAt ?? 0, context.refreshYear) <= time.store) {
+    return bury(snapshot, died(record, 'refresh_token_expired', time.store));
+  }
+  if (!uncertain(record)) return [{ at: 'gating', snapshot, kind: 'refresh' }, [{ type: 'gate' }]];
+
+  const probe = probeNotBefore(context, record);
+  if (probe > time.store) {
+    return done({ kind: 'uncertain', reason: 'outcome_unknown', retryAfterMs: probe - time.store });
+  }
+  return [{ at: 'gating', snapshot, kind: 'probe' }, [{ type: 'gate' }]];
+}
+
+/** A kept answer that this version can read becomes the next generation (F105). */
+export function reparsed(
+  context: FlightContext,
+  { found }: Extract<Flight, { at: 'reparsing' }>,
+  outcome: TokenOutcome | null,
+  time: EventTime,
+): Step {
+  const { snapshot } = found;
+  const { quarantine } = snapshot.record;
+  if (outcome?.kind !== 'ok' || !quarantine) {
+    return done({ kind: 'uncertain', reason: 'quarantine', retryAfterMs: context.timings.probeMaxMs });
+  }
+  const intent = makeIntent(context, snapshot.record, 'refresh', quarantine.issuedAt, 0);
+  return concluded(context, { at: 'sending', snapshot, intent, lastOkAt: null }, outcome, time);
+}
+
+/** True when a refresh of this generation may have been sent and nobody knows what came of it. */
+export function uncertain(record: GrantRecord): boolean {
+  return record.intent !== null || record.unknown !== null;
+}
+
+/** Counts the lapsed intent of a record in; an announcement sends nothing and does not count. */
+function unknownOf(record: GrantRecord): NonNullable<GrantRecord['unknown']> {
+  const { unknown, intent } = record;
+  if (intent && intent.kind !== 'announce') {
+    const count = (unknown?.count ?? 0) + 1;
+    return { count, since: unknown?.since ?? intent.firstAt, lastAt: intent.leaseUntil };
+  }
+  return unknown ?? { count: 1, since: intent?.firstAt ?? 0, lastAt: intent?.leaseUntil ?? 0 };
+}
+
+/**
+ * When the next probe is due, by the store's clock: the first one when the lease is over, then at doubling distances;
+ * while the old access token works, not before its last five minutes: waiting costs nothing then.
+ */
+export function probeNotBefore(
+  context: Pick<FlightContext, 'timings' | 'jitter'>,
+  record: GrantRecord,
+): number {
+  const { probeMs, probeMaxMs } = context.timings;
+  const { count, lastAt } = unknownOf(record);
+  const distance =
+    count <= 1 ? 0 : Math.min(probeMs * 2 ** (count - 2), probeMaxMs) * (1 + 0.1 * context.jitter);
+  const { access } = record;
+  const aliveUntil = access ? access.issuedAt + access.lifeMs - PROBE_BEFORE_EXPIRY_MS : 0;
+  return Math.max(lastAt + distance, aliveUntil);
+}
+
+function repair(context: FlightContext, known: Snapshot, found: Snapshot | null, time: EventTime): Step {
+  const record = known.record;
+  const intent =
+    record.tokens === null
+      ? null
+      : makeIntent(context, record, 'repair', time.store, context.timings.leaseMs);
+  const next = intent ? repaired(record, intent, time.store) : record;
+  return [{ at: 'repairing' }, [{ type: 'write', expectedRev: found?.rev ?? null, record: next }]];
+}
+
+export function makeIntent(
+  context: FlightContext,
+  record: GrantRecord,
+  kind: IntentKind,
+  storeNow: number,
+  leaseMs: number,
+): Intent {
+  return {
+    attemptId: context.attemptId,
+    generation: record.generation,
+    owner: context.owner,
+    kind,
+    // The first intent of a generation dates what comes of it: a server with grace may hand out that older token.
+    firstAt: Math.floor(record.intent?.firstAt ?? record.unknown?.since ?? storeNow),
+    leaseUntil: Math.floor(storeNow + leaseMs),
+  };
+}
+
+export function announce(
+  context: FlightContext,
+  snapshot: Snapshot,
+  time: EventTime,
+  lastOkAt: number | null,
+): Step {
+  const { settleMs, announceSlackMs } = context.timings;
+  const intent = makeIntent(context, snapshot.record, 'announce', time.store, settleMs + announceSlackMs);
+  const record = withIntent(snapshot.record, intent, unknownOf(snapshot.record));
+  return [
+    { at: 'announcing', snapshot, intent, settling: null, lastOkAt },
+    [{ type: 'write', expectedRev: snapshot.rev, record }],
+  ];
+}
+
+/** Step 9: an `invalid_grant` is believed only when the record, read again, has not moved and nobody else is at it. */
+export function recheck(context: FlightContext, intent: Intent, event: Read): Step {
+  const { snapshot, time } = event;
+  if (!snapshot || !isOurs(snapshot.record, intent)) return decide(context, event);
+  if (context.journaled)
+    return replay({ snapshot, leaseLeftMs: event.leaseLeftMs }, { kind: 'bury', intent });
+  return believe(context, intent, snapshot, time);
+}
+
+function believe(context: FlightContext, intent: Intent, snapshot: Snapshot, time: EventTime): Step {
+  const sibling = siblingFirst(context, intent, snapshot, time);
+  if (sibling) return sibling;
+  const { record } = snapshot;
+  const reason = record.unknown ? 'rotation_outcome_lost' : 'revoked_or_expired';
+  return bury(snapshot, died(record, reason, time.store));
+}
+
+function bury(snapshot: Snapshot, record: GrantRecord): Step {
+  return [{ at: 'burying' }, [{ type: 'write', expectedRev: snapshot.rev, record }]];
+}

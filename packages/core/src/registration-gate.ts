@@ -1,0 +1,144 @@
+import * as v from 'valibot';
+import type { Timings } from './timings.ts';
+import type { TokenOutcome } from './token-outcome.ts';
+import type { StoreKey, TokenStore } from './token-store.ts';
+
+const instant = v.pipe(v.number(), v.minValue(0));
+const schema = v.looseObject({
+  v: v.literal(1),
+  /** Nothing is sent before this instant. */
+  openUntil: instant,
+  /** Somebody is trying for all until then. */
+  halfOpenUntil: instant,
+  failures: v.pipe(v.number(), v.integer(), v.minValue(0)),
+  reason: v.nullable(v.string()),
+  lastOkAt: v.nullable(instant),
+});
+type State = v.InferOutput<typeof schema>;
+
+const CLOSED: State = { v: 1, openUntil: 0, halfOpenUntil: 0, failures: 0, reason: null, lastOkAt: null };
+
+/** So many requests in a row without a recognizable answer open the breaker. */
+const FAILURES_TO_OPEN = 5;
+/** A good answer is noted again only after this long, so that a healthy registration costs no extra writes. */
+const NOTE_OK_MS = 5 * 60_000;
+
+export type GateAnswer =
+  | { readonly open: true; readonly lastOkAt: number | null }
+  | { readonly open: false; readonly retryAfterMs: number; readonly reason: string };
+
+/**
+ * What all processes share about one registration: its breaker, and the provider's `Retry-After`. While the breaker is
+ * open, one request at a time is let through when its pause is over; any recognized answer closes it.
+ */
+export class RegistrationGate {
+  readonly #store: TokenStore;
+  readonly #key: StoreKey;
+  readonly #timings: Timings;
+
+  constructor(store: TokenStore, registration: string, timings: Timings) {
+    this.#store = store;
+    this.#key = { registration, kind: 'registration', id: 'breaker' };
+    this.#timings = timings;
+  }
+
+  /** May a request be sent now? Rejects as the store does. */
+  async check(): Promise<GateAnswer> {
+    for (;;) {
+      const { row, now } = await this.#store.read(this.#key);
+      if (!row) return { open: true, lastOkAt: null };
+      const state = parse(row.body);
+      const reason = state.reason ?? 'failures';
+      const shutUntil = Math.max(state.openUntil, state.halfOpenUntil);
+      if (shutUntil > now) return { open: false, retryAfterMs: shutUntil - now, reason };
+      if (state.failures < FAILURES_TO_OPEN) return { open: true, lastOkAt: state.lastOkAt };
+      const halfOpenUntil = now + this.#timings.connectMs + this.#timings.responseMs;
+      if (await this.#write(row.rev, { ...state, halfOpenUntil }))
+        return { open: true, lastOkAt: state.lastOkAt };
+    }
+  }
+
+  /** Takes in what an answer says about the registration. Rejects as the store does; nothing depends on it. */
+  async report(outcome: TokenOutcome): Promise<void> {
+    for (let tries = 0; tries < 5; tries += 1) {
+      const { row, now } = await this.#store.read(this.#key);
+      const state = row ? parse(row.body) : CLOSED;
+      const next = this.#after(state, outcome, now);
+      if (next === state || (await this.#write(row?.rev ?? null, next))) return;
+    }
+  }
+
+  #after(state: State, outcome: TokenOutcome, now: number): State {
+    switch (outcome.kind) {
+      case 'ok': {
+        const quiet =
+          state.failures === 0 && state.openUntil === 0 && now - (state.lastOkAt ?? 0) < NOTE_OK_MS;
+        return quiet ? state : { ...state, ...CLOSED, lastOkAt: now };
+      }
+      case 'rejected':
+        if (outcome.error !== 'invalid_grant')
+          return this.#opened(state, outcome.error, now, this.#timings.probeMs);
+        return state.failures === 0 && state.openUntil === 0
+          ? state
+          : { ...state, ...CLOSED, lastOkAt: state.lastOkAt };
+      case 'unusable':
+        return this.#opened(state, 'unusable_answer', now, this.#timings.probeMs);
+      case 'not_sent':
+        if (outcome.reason !== 'rate_limited') return state;
+        return {
+          ...state,
+          reason: 'rate_limited',
+          openUntil: Math.floor(now + (outcome.retryAfterMs ?? this.#timings.backoffMs)),
+        };
+      case 'unknown': {
+        const failures = state.failures + 1;
+        const wait = outcome.retryAfterMs ?? 0;
+        const pause =
+          failures < FAILURES_TO_OPEN
+            ? wait
+            : Math.max(wait, this.#pause(failures, this.#timings.probeMs / 2));
+        return {
+          ...state,
+          failures,
+          reason: outcome.reason,
+          halfOpenUntil: 0,
+          openUntil: Math.floor(now + pause),
+        };
+      }
+      case 'unrecognized':
+        // A refusal of one grant (F117) says nothing about the others.
+        return state.halfOpenUntil > now ? { ...state, halfOpenUntil: 0 } : state;
+      default:
+        return outcome satisfies never;
+    }
+  }
+
+  #opened(state: State, reason: string, now: number, firstMs: number): State {
+    const failures = Math.max(state.failures + 1, FAILURES_TO_OPEN);
+    return {
+      ...state,
+      failures,
+      reason,
+      halfOpenUntil: 0,
+      openUntil: Math.floor(now + this.#pause(failures, firstMs)),
+    };
+  }
+
+  #pause(failures: number, firstMs: number): number {
+    return Math.min(firstMs * 2 ** (failures - FAILURES_TO_OPEN), this.#timings.probeMs * 5);
+  }
+
+  async #write(rev: number | null, state: State): Promise<boolean> {
+    const value = { body: JSON.stringify(state), state: 'other', dueAt: null, expiresAt: null } as const;
+    return (await this.#store.cas(this.#key, rev, value)).ok;
+  }
+}
+
+/** A damaged row counts as a closed breaker: it holds no secret and nothing that cannot be learnt again. */
+function parse(body: string): State {
+  try {
+    return v.parse(schema, JSON.parse(body));
+  } catch {
+    return CLOSED;
+  }
+}

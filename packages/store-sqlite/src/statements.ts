@@ -10,6 +10,9 @@ const COLUMNS = 'rev, state, due_at, expires_at, body';
 /** So that a write stays short however many logins were given up. */
 const EXPIRED_PER_WRITE = 20;
 
+/** Characters of bodies that are read at once, a few milliseconds' worth. */
+const SLICE_LENGTH = 1_000_000;
+
 const STATES = new Set<string>(['connected', 'pending', 'reauth_required', 'disconnected', 'other']);
 
 type Columns = Record<string, unknown>;
@@ -88,30 +91,43 @@ export class Statements {
     this.#removeExpired.run({ now });
   }
 
-  list(query: ListQuery, now: number): ListedRow[] {
-    const { registration, kind, dueBefore, state, after, limit } = query;
+  /**
+   * The next rows of a list, after `last`, the one that the slice before ended with. Fewer than asked for when their
+   * bodies are large: reading them holds up the event loop. The last slice is empty.
+   */
+  slice(query: ListQuery, now: number, last: ListedRow | null): ListedRow[] {
+    const { registration, kind, dueBefore, state, limit } = query;
+    const after = last?.id ?? query.after;
+    const byDue = dueBefore !== undefined;
     const parameters = {
       registration: toBytes(registration),
       kind,
       now,
       limit,
-      ...(dueBefore === undefined ? {} : { dueBefore }),
+      ...(byDue ? { dueBefore } : {}),
       ...(state === undefined ? {} : { state }),
       ...(after === undefined ? {} : { after: toBytes(after) }),
+      ...(byDue && last ? { afterDue: last.dueAt } : {}),
     };
-    return this.#list(query)
-      .all(parameters)
-      .map((columns) => Object.freeze({ ...rowOf(columns), id: fromBytes(bytesIn(columns, 'id')) }));
+    const rows: ListedRow[] = [];
+    let length = 0;
+    for (const columns of this.#list(byDue, state !== undefined, after !== undefined).iterate(parameters)) {
+      const row = Object.freeze({ ...rowOf(columns), id: fromBytes(bytesIn(columns, 'id')) });
+      rows.push(row);
+      length += row.body.length;
+      if (length >= SLICE_LENGTH) break;
+    }
+    return rows;
   }
 
   /** One statement for each combination of filters, so that each uses its index. */
-  #list({ dueBefore, state, after }: ListQuery): StatementSync {
+  #list(byDue: boolean, byState: boolean, goesOn: boolean): StatementSync {
     const sql = [
       `SELECT id, ${COLUMNS} FROM hq_row WHERE registration = :registration AND kind = :kind AND ${ALIVE}`,
-      dueBefore === undefined ? '' : 'AND due_at IS NOT NULL AND due_at <= :dueBefore',
-      state === undefined ? '' : 'AND state = :state',
-      after === undefined ? '' : 'AND id > :after',
-      dueBefore === undefined ? 'ORDER BY id LIMIT :limit' : 'ORDER BY due_at, id LIMIT :limit',
+      byDue ? 'AND due_at IS NOT NULL AND due_at <= :dueBefore' : '',
+      byState ? 'AND state = :state' : '',
+      goesOn ? (byDue ? 'AND (due_at, id) > (:afterDue, :after)' : 'AND id > :after') : '',
+      byDue ? 'ORDER BY due_at, id LIMIT :limit' : 'ORDER BY id LIMIT :limit',
     ].join(' ');
     const known = this.#lists.get(sql);
     if (known) return known;

@@ -1,8 +1,18 @@
-import { mkdtempSync } from 'node:fs';
+import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll } from 'vitest';
 
-/** A new folder in the run's own one, where the scan for secrets looks. */
+const folders: string[] = [];
+
+/** A new folder: in the run's own one, where the scan for secrets looks, or else one that goes after the tests. */
 export function testFolder(): string {
-  return mkdtempSync(join(process.env.HQ_RUN_DIR ?? tmpdir(), 'hq-store-sqlite-'));
+  const run = process.env.HQ_RUN_DIR;
+  const folder = mkdtempSync(join(run ?? tmpdir(), 'hq-store-sqlite-'));
+  if (!run) folders.push(folder);
+  return folder;
 }
+
+afterAll(() => {
+  for (const folder of folders.splice(0)) rmSync(folder, { recursive: true, force: true });
+});

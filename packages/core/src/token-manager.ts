@@ -8,7 +8,7 @@ import { GrantNews } from './grant-news.ts';
 import { GrantRepository } from './grant-repository.ts';
 import { jitterOf } from './jitter.ts';
 import { Journals } from './journals.ts';
-import { resolveOptions, type TokenManagerOptions } from './options.ts';
+import { type ResolvedOptions, resolveOptions, type TokenManagerOptions } from './options.ts';
 import { Refresher } from './refresher.ts';
 import { RegistrationGate } from './registration-gate.ts';
 import { createSealer } from './sealer.ts';
@@ -17,6 +17,7 @@ import type { ConnectionStatus } from './status.ts';
 import { StoreTime } from './store-time.ts';
 import { followClock } from './testing/follow-clock.ts';
 import { createTokenEndpoint } from './token-endpoint.ts';
+import type { TokenEndpoint } from './token-outcome.ts';
 import type { StoredState } from './token-store.ts';
 
 const DEFAULT_CONNECTION = 'default';
@@ -27,7 +28,16 @@ const PAGE = 100;
  * @throws ConfigurationError with every problem of the options in one message
  */
 export function createTokenManager(given: TokenManagerOptions): TokenManager {
-  const options = resolveOptions(given);
+  return assembleManager(resolveOptions(given));
+}
+
+/** What a simulation puts in the place of the network. */
+export interface Seams {
+  readonly endpoint?: TokenEndpoint;
+}
+
+/** Joins the parts. */
+export function assembleManager(options: ResolvedOptions, seams: Seams = {}): TokenManager {
   const followed =
     options.clock === undefined && options.testClockUrl ? followClock(options.testClockUrl) : null;
   const clock: Clock = options.clock ?? followed ?? systemClock;
@@ -37,16 +47,18 @@ export function createTokenManager(given: TokenManagerOptions): TokenManager {
   const storeTime = new StoreTime(clock);
   const sealer = createSealer(options.encryption);
   const repository = new GrantRepository({ store, sealer, registration, clock, storeTime, timings });
-  const endpoint = createTokenEndpoint({
-    instanceUrl,
-    clientId: options.clientId,
-    clientSecret: options.clientSecret,
-    timings,
-    clock,
-    accept: options.tokenFormat === 'any' ? null : options.tokenFormat,
-    http: options.http,
-    refusals: options.refusals,
-  });
+  const endpoint =
+    seams.endpoint ??
+    createTokenEndpoint({
+      instanceUrl,
+      clientId: options.clientId,
+      clientSecret: options.clientSecret,
+      timings,
+      clock,
+      accept: options.tokenFormat === 'any' ? null : options.tokenFormat,
+      http: options.http,
+      refusals: options.refusals,
+    });
   const hub = new EventHub();
   const news = new GrantNews({ options, repository, hub });
   const journals = new Journals(options.journals, repository, registration);

@@ -1,5 +1,5 @@
 import type { Hono } from 'hono';
-import { afterFault, beforeFault, type Verdictless } from './fault-effects.ts';
+import { afterFault, beforeFault, type EarlyAnswer } from './fault-effects.ts';
 import type { Endpoint, Fault } from './faults.ts';
 import type { GrantType } from './ledger.ts';
 import { fingerprintOf } from './secrets.ts';
@@ -12,7 +12,7 @@ export type Delivery = 'normal' | 'reset' | 'truncate' | 'bare';
 /** One request on its way through the emulator. */
 export interface Exchange {
   readonly endpoint: Endpoint;
-  /** Body of a token request, as text; `null` when it is too large. */
+  /** Body of a token request; `null` for any other request, and when it is too large. */
   readonly form: URLSearchParams | null;
   /** A fault wants a good token to be denied. */
   forbid: boolean;
@@ -24,7 +24,7 @@ export type Env = { Bindings: { exchange: Exchange } };
 
 const LARGEST_FORM_BYTES = 64 * 1024;
 
-/** The body as text, or `null` beyond `limit` bytes. */
+/** The body as text; `null` when it is longer than `limit` bytes. */
 export async function readText(request: Request, limit: number): Promise<string | null> {
   if (!request.body) return '';
   const chunks: Uint8Array[] = [];
@@ -154,7 +154,7 @@ async function throughFaults(
   presented: Presented,
   process: () => Response | Promise<Response>,
 ): Promise<Response> {
-  let early: Verdictless | null = null;
+  let early: EarlyAnswer | null = null;
   for (const fault of struck) {
     early = await beforeFault(world, fault, exchange, request);
     if (early) break;

@@ -7,7 +7,7 @@ import type { World } from './world.ts';
 import { escapeXml } from './xml.ts';
 
 /** An answer given before the request was processed. */
-export interface Verdictless {
+export interface EarlyAnswer {
   response: Response;
 }
 
@@ -50,7 +50,7 @@ export async function beforeFault(
   fault: Fault,
   exchange: Exchange,
   request: Request,
-): Promise<Verdictless | null> {
+): Promise<EarlyAnswer | null> {
   const accept = request.headers.get('accept');
   switch (fault.kind) {
     case 'delay':

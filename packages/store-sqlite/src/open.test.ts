@@ -29,7 +29,7 @@ function refusalOf(path: string): string {
 }
 
 describe('opening a file', () => {
-  it('creates it for its owner only, log and index too, whatever the umask', async () => {
+  it('creates it for its owner only, log and index too', async () => {
     const path = join(testFolder(), 'tokens.db');
     const store = sqliteStore({ path });
     await store.cas(KEY, null, VALUE);

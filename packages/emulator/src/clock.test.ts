@@ -51,6 +51,16 @@ describe('a virtual clock', () => {
     expect(clock.now()).toBeGreaterThanOrEqual(before + 2000);
   });
 
+  it('tells of each move and of no tick', () => {
+    const told: number[] = [];
+    const clock = createClock('virtual', ({ at }) => told.push(at));
+    clock.setRate(0);
+    const start = clock.now();
+    clock.advance(5);
+    clock.set(7);
+    expect(told).toEqual([start, start + 5, 7]);
+  });
+
   it('goes back only when it is set', () => {
     const clock = createClock('virtual');
     expect(() => clock.advance(-1)).toThrow('from 0');

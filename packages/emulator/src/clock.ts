@@ -80,6 +80,11 @@ class VirtualClock implements EmulatorClock {
   #readAt = performance.now();
   readonly #timers = new Set<{ fn: () => void; dueAt: number }>();
   #cancelArmed: (() => void) | undefined;
+  readonly #onMove: (reading: ClockReading) => void;
+
+  constructor(onMove: (reading: ClockReading) => void) {
+    this.#onMove = onMove;
+  }
 
   get rate(): number {
     return this.#rate;
@@ -120,6 +125,7 @@ class VirtualClock implements EmulatorClock {
     this.#rebase(this.#exact());
     this.#rate = rate;
     this.#arm();
+    this.#onMove(this.read());
     return this.now();
   }
 
@@ -136,6 +142,7 @@ class VirtualClock implements EmulatorClock {
     if (!(at >= 0 && at <= LAST_INSTANT)) throw new RefusedError('the clock would leave the range of dates');
     this.#rebase(at);
     this.#fireDue();
+    this.#onMove(this.read());
     return this.now();
   }
 
@@ -158,8 +165,12 @@ class VirtualClock implements EmulatorClock {
   }
 }
 
-export function createClock(choice: 'virtual' | 'real' | ClockSource): EmulatorClock {
-  if (choice === 'virtual') return new VirtualClock();
+/** `onMove` is told when a virtual clock was moved or its rate was set, not when it ticks. */
+export function createClock(
+  choice: 'virtual' | 'real' | ClockSource,
+  onMove: (reading: ClockReading) => void = () => {},
+): EmulatorClock {
+  if (choice === 'virtual') return new VirtualClock(onMove);
   if (choice === 'real') return fixedClock('real', { now: () => Date.now() });
   return fixedClock('shared', choice);
 }

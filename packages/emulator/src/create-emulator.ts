@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { AddressInfo } from 'node:net';
-import { Hono } from 'hono';
+import { type Context, Hono } from 'hono';
 import { type ClockSource, createClock, type EmulatorClock } from './clock.ts';
 import { Registrations, Users } from './directory.ts';
 import { type EmulatorEvent, EventFeed } from './events.ts';
@@ -8,8 +8,10 @@ import type { Env } from './exchange.ts';
 import { type Fault, Faults } from './faults.ts';
 import { Ledger, type LedgerEntry } from './ledger.ts';
 import { type AuthorizeInput, authorize, type RevokeInput, revoke } from './operations.ts';
+import { errorPage } from './pages.ts';
 import { isObject, RefusedError, refuseUnknownMembers } from './refusal.ts';
 import { RequestLog } from './request-log.ts';
+import { pageResponse } from './respond.ts';
 import { apiRoutes } from './routes/api.ts';
 import { authorizeRoutes } from './routes/authorize.ts';
 import { controlRoutes } from './routes/control.ts';
@@ -188,7 +190,9 @@ class EmulatorWorld implements World {
     this.instance = options.instance ?? 'acme';
     this.base = `/${this.instance}`;
     this.tokenMarker = options.tokenMarker ?? '';
-    this.clock = createClock(options.clock ?? 'virtual');
+    this.clock = createClock(options.clock ?? 'virtual', (reading) =>
+      this.events.emit({ type: 'clock', reading }),
+    );
     const chosen = Object.entries(options).filter(([name]) => SWITCH_NAMES.includes(name));
     this.switches = mergeSwitches(DEFAULT_SWITCHES, Object.fromEntries(chosen));
     this.data = seededData(options);
@@ -234,10 +238,18 @@ function createApp(world: World): Hono<Env> {
   authorizeRoutes(app, world);
   tokenRoutes(app, world);
   apiRoutes(app, world);
-  app.notFound((c) => c.json({ error: `nothing is served at ${c.req.path}` }, 404));
+  const failure = async (
+    c: Context<Env>,
+    status: 400 | 404 | 409 | 500,
+    message: string,
+  ): Promise<Response> =>
+    c.req.path.startsWith('/_emulator/ui')
+      ? pageResponse(status, await errorPage(message))
+      : c.json({ error: message }, status);
+  app.notFound((c) => failure(c, 404, `nothing is served at ${c.req.path}`));
   app.onError((error, c) => {
-    if (error instanceof RefusedError) return c.json({ error: error.message }, error.status);
-    return c.json({ error: `the emulator failed: ${error.message}` }, 500);
+    if (error instanceof RefusedError) return failure(c, error.status, error.message);
+    return failure(c, 500, `the emulator failed: ${error.message}`);
   });
   return app;
 }

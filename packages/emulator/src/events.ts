@@ -12,7 +12,16 @@ export class EventFeed {
   readonly #listeners = new Set<(event: EmulatorEvent) => void>();
 
   emit(event: EmulatorEvent): void {
-    for (const listener of this.#listeners) listener(event);
+    for (const listener of this.#listeners) {
+      try {
+        listener(event);
+      } catch (error) {
+        // Thrown where it is seen, but not into the request that set it off.
+        queueMicrotask(() => {
+          throw error;
+        });
+      }
+    }
   }
 
   get hasListeners(): boolean {

@@ -9,6 +9,7 @@ import { describeState } from '../state-report.ts';
 import { mergeSwitches } from '../switches.ts';
 import type { World } from '../world.ts';
 
+const MOST_UNREAD_EVENTS = 10_000;
 const LARGEST_BODY_BYTES = 4 * 1024 ** 2;
 
 async function bodyOf(request: Request): Promise<JsonObject> {
@@ -46,9 +47,7 @@ function clockRoutes(app: Hono<Env>, world: World): void {
     if ('rate' in body) world.clock.setRate(requiredNumber(body, 'rate'));
     if ('at' in body) world.clock.set(requiredNumber(body, 'at'));
     if ('advanceMs' in body) world.clock.advance(requiredNumber(body, 'advanceMs'));
-    const reading = world.clock.read();
-    world.events.emit({ type: 'clock', reading });
-    return c.json(reading);
+    return c.json(world.clock.read());
   });
 }
 
@@ -106,6 +105,8 @@ function historyRoutes(app: Hono<Env>, world: World): void {
     const stream = new ReadableStream<Uint8Array>({
       start(controller) {
         const send = (type: string, value: unknown): void => {
+          // A reader that does not read must not fill the memory.
+          if ((controller.desiredSize ?? 0) < -MOST_UNREAD_EVENTS) return;
           controller.enqueue(encoder.encode(`event: ${type}\ndata: ${JSON.stringify(value)}\n\n`));
         };
         send('clock', world.clock.read());

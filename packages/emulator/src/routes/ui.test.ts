@@ -62,7 +62,9 @@ describe('registrations', () => {
     expect(emulator.registrations.get('1013')?.status).toBe('archived');
     await browser.post(`${ui}/registrations/1013/status`, { status: 'active' });
     expect(emulator.registrations.get('1013')?.status).toBe('active');
-    expect((await browser.post(`${ui}/registrations/9999/secret`, {})).status).toBe(404);
+    const missing = await browser.post(`${ui}/registrations/9999/secret`, {});
+    expect(missing.status).toBe(404);
+    expect(await missing.text()).toContain('<h1>');
   });
 
   it.each([

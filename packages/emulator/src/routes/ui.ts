@@ -121,7 +121,6 @@ export function uiRoutes(app: Hono<Env>, world: World): void {
       () => {
         if (sent.has('rate')) world.clock.setRate(Number(sent.get('rate')));
         if (sent.has('advanceMs')) world.clock.advance(Number(sent.get('advanceMs')));
-        world.events.emit({ type: 'clock', reading: world.clock.read() });
         return done('/clock', 'moved');
       },
       (text) => page('clock', 'Clock', clockView(world), { text, bad: true }),

@@ -17,7 +17,11 @@ export interface RunningExample {
 
 /** The example on a real port, with an emulator on the same virtual clock. */
 export async function startExample(options: EmulatorOptions = {}): Promise<RunningExample> {
-  const emulator = await createEmulator({ clock: 'virtual', ...options });
+  const emulator = await createEmulator({
+    clock: 'virtual',
+    tokenMarker: process.env.HQ_EMULATOR_TOKEN_MARKER ?? '',
+    ...options,
+  });
   const clock = followClock(emulator.env.HIGHQ_TEST_CLOCK);
   const server = createServer();
   server.listen(0, '127.0.0.1');

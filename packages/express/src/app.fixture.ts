@@ -32,7 +32,11 @@ export async function serve(
     prepare?: (app: Express, manager: TokenManager) => void;
   } = {},
 ): Promise<Served> {
-  const emulator = await createEmulator({ clock: 'virtual', ...switches });
+  const emulator = await createEmulator({
+    clock: 'virtual',
+    tokenMarker: process.env.HQ_EMULATOR_TOKEN_MARKER ?? '',
+    ...switches,
+  });
   const app = express();
   const server = createServer(app);
   const url = await listen(server);

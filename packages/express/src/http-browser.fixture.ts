@@ -10,10 +10,15 @@ export interface Answer {
 
 /** A browser over real HTTP: cookies per host and port, redirects, and the headers that browsers send with them. */
 export class HttpBrowser {
-  readonly cookies = new Map<string, Map<string, string>>();
+  readonly cookies: Map<string, Map<string, string>>;
   /** Every address it was sent to, in order. */
   readonly trail: string[] = [];
   #at: URL | null = null;
+
+  /** Tabs of one browser share their cookies. */
+  constructor(cookies = new Map<string, Map<string, string>>()) {
+    this.cookies = cookies;
+  }
 
   /** Goes to an address and follows redirects up to the first answer that is none. */
   async open(url: string | URL): Promise<Answer> {

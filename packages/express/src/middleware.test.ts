@@ -106,6 +106,31 @@ describe('a sign-in over HTTP', () => {
     expect(served.emulator.ledger.count({ kind: 'presented', tokenType: 'code' })).toBe(1);
   });
 
+  it.each([
+    { pkce: 'enforced', status: 400, path: '/highq/callback' },
+    { pkce: 'ignored', status: 200, path: '/highq/confirm' },
+  ] as const)(
+    'F85 sends one code for two tabs; PKCE $pkce: the older gets $status',
+    async ({ pkce, ...wanted }) => {
+      served = await serve({}, { emulator: { pkce } });
+      const older = visitor();
+      const newer = new HttpBrowser(older.cookies);
+      const olderQuestion = await toAllowPage(older);
+      const connect = await newer.open(`${served.url}/sites`);
+      const newerQuestion = await newer.submit(
+        '/highq/connect',
+        hiddenFields(connect.text, '/highq/connect'),
+      );
+      const early = await decide(older, olderQuestion, 'allow');
+      expect({ status: early.status, path: early.url.pathname }).toEqual(wanted);
+      // Nothing tells the two callbacks apart, so the first one has used the browser's one transaction up.
+      const late = await decide(newer, newerQuestion, 'allow');
+      expect([late.status, late.url.pathname]).toEqual([400, '/highq/callback']);
+      expect(late.text).toContain('href="/highq/connect?returnTo=');
+      expect(served.emulator.ledger.count({ kind: 'presented', tokenType: 'code' })).toBe(1);
+    },
+  );
+
   it('F87 begins nothing for a form on another site', async () => {
     served = await serve();
     const answer = await visitor().send(`${served.url}/highq/connect`, 'POST', '', {

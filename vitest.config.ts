@@ -13,6 +13,12 @@ const folders = [
   'scripts',
 ].sort();
 
+/** Projects whose tests need a server, which they start unless the run has: `vitest run packages/store-redis`. */
+const servers: Readonly<Record<string, string>> = {
+  'packages/store-redis': `${root}scripts/servers/redis-setup.ts`,
+  'packages/store-postgres': `${root}scripts/servers/postgres-setup.ts`,
+};
+
 export default defineConfig({
   test: {
     // Named, because vitest picks a reporter that hides passing tests when it takes its reader for a program.
@@ -26,6 +32,7 @@ export default defineConfig({
             : [`${folder}/src/**/*.test.ts`, `${folder}/test/**/*.test.ts`],
         exclude: ['**/dist/**', '**/node_modules/**'],
         setupFiles: [`${root}scripts/vitest/record-errors.ts`],
+        globalSetup: servers[folder] ?? [],
         testTimeout: 30_000,
         hookTimeout: 30_000,
       },

@@ -10,6 +10,7 @@ import { type Counts, closingLine, countTests, type TestRecord } from './run/out
 import { createRunFolder } from './run/run-folder.ts';
 import { Terminal } from './run/terminal.ts';
 import { plantedVariables } from './scan/planted.ts';
+import { startTestServers } from './servers/test-servers.ts';
 
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const folder = createRunFolder(root, 'test', { now: new Date(), keep: 5 });
@@ -69,7 +70,12 @@ const scan: Step = {
 };
 
 terminal.line(`· run folder: ${relative(root, folder)}`);
-const env = await environment();
+const programs = await environment();
+const servers = await startTestServers(folder);
+for (const signal of ['SIGINT', 'SIGTERM'] as const) {
+  process.once(signal, () => void servers.stop().finally(() => process.exit(1)));
+}
+const env = { ...programs, ...servers.variables };
 const counts = await runAll();
 terminal.line(closingLine(counts));
 terminal.close();
@@ -96,6 +102,7 @@ async function runAll(): Promise<Counts> {
     terminal.line('✗ tests: not run, because the build failed');
     add({ passed: 0, failed: 1, skipped: 0 });
   }
+  await servers.stop();
   await check(scan);
   return total;
 }

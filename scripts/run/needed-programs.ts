@@ -1,4 +1,6 @@
 import { existsSync } from 'node:fs';
+import { findPostgres } from '../../packages/testkit/src/servers/postgres-server.ts';
+import { findRedisServer } from '../../packages/testkit/src/servers/redis-server.ts';
 import type { Terminal } from './terminal.ts';
 
 /** A program that some suites need: how to find it, how to get it, and what to tell the suites. */
@@ -23,7 +25,6 @@ const CHROMIUM_PATHS = [
   '/Applications/Google Chrome.app/Contents/MacOS/Google Chrome',
 ];
 
-/** Servers that the suites of further stores need are added here. */
 const NEEDED: readonly NeededProgram[] = [
   {
     name: 'Chromium',
@@ -33,6 +34,24 @@ const NEEDED: readonly NeededProgram[] = [
     absent: { HQ_NO_CHROMIUM: '1' },
     suites: 'the browser tests of the examples and of the emulator',
     remedy: 'install Chromium or Chrome, or set HQ_CHROMIUM to its path',
+  },
+  {
+    name: 'Redis',
+    find: findRedisServer,
+    debianPackages: ['redis-server'],
+    present: (path) => ({ HQ_REDIS_SERVER: path }),
+    absent: { HQ_NO_REDIS: '1' },
+    suites: 'the tests of the Redis store',
+    remedy: 'install Redis 7 or Valkey, or set HQ_REDIS_SERVER to the path of its server',
+  },
+  {
+    name: 'PostgreSQL',
+    find: findPostgres,
+    debianPackages: ['postgresql'],
+    present: (path) => ({ HQ_POSTGRES_BIN: path }),
+    absent: { HQ_NO_POSTGRES: '1' },
+    suites: 'the tests of the PostgreSQL store',
+    remedy: 'install PostgreSQL, or set HQ_POSTGRES_BIN to the folder of initdb and postgres',
   },
 ];
 
@@ -78,7 +97,8 @@ async function installWithApt(
   cwd: string,
   env: NodeJS.ProcessEnv,
 ): Promise<void> {
-  const aptEnv = { ...env, DEBIAN_FRONTEND: 'noninteractive' };
+  // In runlevel 1 a package does not start its service: a run starts servers of its own.
+  const aptEnv = { ...env, DEBIAN_FRONTEND: 'noninteractive', RUNLEVEL: '1' };
   await terminal.run('apt-get', ['update', '-qq'], { cwd, env: aptEnv, timeoutMs: APT_UPDATE_LIMIT_MS });
   await terminal.run('apt-get', ['install', '-y', '-qq', '--no-install-recommends', ...packages], {
     cwd,

@@ -2,3 +2,4 @@ export { createWebHandlers, healthResponse, type WebHandlers } from './handlers.
 export type { RouteName, WebAction, WebOptions } from './options.ts';
 export { type ProblemOptions, problemResponse, type StatusOverrides } from './problem.ts';
 export { type RefusalReason, RouteRefusedError } from './refused.ts';
+export { scrubUrl } from './scrub-url.ts';

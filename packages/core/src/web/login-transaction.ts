@@ -1,6 +1,7 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
 import type { ManagerInternals } from '../contracts.ts';
 import { isHighQError, StoreUnavailableError } from '../errors.ts';
+import { safeError } from '../redact.ts';
 import type { StoreKey, StoreRow, StoreValue } from '../token-store.ts';
 
 /** A sign-in that waits for its callback, or an account that waits for its person's word. */
@@ -172,7 +173,7 @@ async function ask<T>(operation: () => Promise<T>): Promise<T> {
   } catch (error) {
     if (isHighQError(error)) throw error;
     throw new StoreUnavailableError('The store did not answer, so the sign-in could not go on.', {
-      cause: error,
+      cause: safeError(error),
       retryAfterMs: RETRY_AFTER_MS,
     });
   }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { mkdtempSync, rmSync } from 'node:fs';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Emulator, EmulatorOptions } from '../../packages/emulator/dist/index.js';
@@ -30,7 +30,9 @@ export async function openStage(
     clock: 'virtual',
     ...options,
   });
-  const folder = mkdtempSync(join(tmpdir(), 'hq-oauth-demo-'));
+  // A test run keeps what was stored and printed, to look for secrets in it.
+  const kept = process.env.HQ_RUN_DIR;
+  const folder = mkdtempSync(join(kept ?? tmpdir(), 'hq-oauth-demo-'));
   const example = new Example({
     server: join(root, 'apps/express-example/dist/server.js'),
     port: await freePort(usual ? EXAMPLE_PORT : 0),
@@ -48,7 +50,8 @@ export async function openStage(
     async close() {
       await example.stop();
       await emulator.close();
-      rmSync(folder, { recursive: true, force: true });
+      if (kept) writeFileSync(join(folder, 'example.log'), example.output);
+      else rmSync(folder, { recursive: true, force: true });
     },
   };
 }

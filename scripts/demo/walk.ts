@@ -35,7 +35,11 @@ function figuresOf({ emulator: { ledger, requests } }: Stage): Figures {
 }
 
 /** A person signs in to the firm's program and connects it to HighQ, by the pages that they see. */
-async function signIn({ browser, example, emulator }: Stage): Promise<{ account: string; page: Page }> {
+export async function signIn({
+  browser,
+  example,
+  emulator,
+}: Stage): Promise<{ account: string; page: Page }> {
   const user = emulator.users.list()[0];
   if (!user) throw new Error('the emulator has no user');
   const login = await browser.open(`${example.url}/matters`);

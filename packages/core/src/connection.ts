@@ -11,6 +11,9 @@ import type { Refresher } from './refresher.ts';
 import { statusOf } from './state.ts';
 import type { ConnectionStatus } from './status.ts';
 
+/** How long an API call may take, milliseconds. */
+const CALL_MS = 10_000;
+
 export interface ConnectionDependencies {
   readonly options: ResolvedOptions;
   readonly refresher: Refresher;
@@ -46,7 +49,12 @@ export function createConnection(id: string, d: ConnectionDependencies): Connect
   return {
     id,
     get client() {
-      client ??= ky.create({ prefix: `${options.instanceUrl}/api/`, fetch: fetchApi });
+      // ky counts the wait for a refresh as part of the call: its own ten seconds come on top of that.
+      client ??= ky.create({
+        prefix: `${options.instanceUrl}/api/`,
+        fetch: fetchApi,
+        timeout: options.waitMs + CALL_MS,
+      });
       return client;
     },
     authorizationUrl({ redirectUri = options.redirectUri, state, codeChallenge } = {}) {

@@ -115,9 +115,16 @@ export class Refresher {
       if (answer === null) {
         const still = grant.remaining() > 0 ? (grant.snapshot?.pair?.access ?? null) : null;
         if (still !== null) return still;
-        throw inProgress(grant.id, grant.flight?.blocked?.leaseLeftMs ?? options.timings.pollMs);
+        throw this.#inProgress(grant);
       }
     }
+  }
+
+  #inProgress(grant: HeldGrant): Error {
+    const { clock, options } = this.#d;
+    const blocked = grant.flight?.blocked;
+    const leftMs = blocked ? blocked.leaseLeftMs - (clock.monotonic() - blocked.atMono) : 0;
+    return inProgress(grant.id, Math.max(leftMs, options.timings.pollMs));
   }
 
   #wantedMs(grant: HeldGrant, minValidityMs: number, lifeMs: number): number {
@@ -211,8 +218,7 @@ export class Refresher {
     if (ended) throw ended;
     const deadline = clock.monotonic() + this.#d.options.waitMs;
     const answer = await this.#wait(this.fly(grant), deadline, undefined);
-    if (answer === null)
-      throw inProgress(grant.id, grant.flight?.blocked?.leaseLeftMs ?? this.#d.options.timings.pollMs);
+    if (answer === null) throw this.#inProgress(grant);
     if (answer !== 'held' && answer.kind !== 'settled' && grant.pause) {
       throw grant.pause.error(Math.max(1, Math.ceil(grant.pause.untilMono - clock.monotonic())));
     }

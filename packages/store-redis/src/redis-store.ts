@@ -15,8 +15,8 @@ import {
 import { assertKeeps, type Durability, isDurability } from './durability.ts';
 import { hexOf } from './id-hex.ts';
 import { type RedisClient, type RunScript, scriptRunner, unavailable } from './redis-client.ts';
-import { listIn, numberAt, rowAt } from './replies.ts';
-import { CAS, INFO, LIST, NOW, READ, type Script } from './scripts.ts';
+import { numberAt, rowAt, rowsIn, textsIn } from './replies.ts';
+import { CAS, INFO, LIST_IDS, LIST_ROWS, NOW, READ, type Script } from './scripts.ts';
 
 export interface RedisStoreOptions {
   /** Connected, of `redis` (node-redis: client, cluster or sentinel) or `ioredis`. It stays yours to close. */
@@ -153,13 +153,17 @@ class ScriptedStore implements RedisStore {
       if (after !== undefined && dueBefore !== undefined) {
         throw new RangeError('list takes either after or dueBefore, not both');
       }
-      const reply = await this.#send(LIST, registration, kind, [
-        String(limit),
-        state,
-        instantText(dueBefore ?? null),
-        after === undefined ? '' : `(${hexOf(after)}`,
-      ]);
-      return listIn(reply);
+      const due = instantText(dueBefore ?? null);
+      const from = after === undefined ? '' : `(${hexOf(after)}`;
+      const found = await this.#send(LIST_IDS, registration, kind, [String(limit), state, due, from]);
+      const ids = textsIn(found);
+      const rows: ListedRow[] = [];
+      for (let at = 0; at < ids.length; ) {
+        const reply = await this.#send(LIST_ROWS, registration, kind, [state, due, ...ids.slice(at)]);
+        rows.push(...rowsIn(reply));
+        at += Math.max(1, numberAt(reply, 0));
+      }
+      return Object.freeze(rows);
     });
   }
 

@@ -10,13 +10,18 @@ export function rowAt(reply: unknown, from: number): StoreRow | null {
   return itemsOf(reply).length > from ? Object.freeze(fieldsAt(reply, from)) : null;
 }
 
-export function listIn(reply: unknown): readonly ListedRow[] {
+/** The rows of a list, each behind its id, from the second item on. */
+export function rowsIn(reply: unknown): ListedRow[] {
   const items = itemsOf(reply);
   const rows: ListedRow[] = [];
-  for (let at = 0; at < items.length; at += FIELDS + 1) {
+  for (let at = 1; at < items.length; at += FIELDS + 1) {
     rows.push(Object.freeze({ ...fieldsAt(items, at + 1), id: textOf(textIn(items[at])) }));
   }
-  return Object.freeze(rows);
+  return rows;
+}
+
+export function textsIn(reply: unknown): string[] {
+  return itemsOf(reply).map(textIn);
 }
 
 export function numberAt(reply: unknown, at: number): number {

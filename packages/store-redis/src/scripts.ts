@@ -9,6 +9,9 @@ export interface Script {
 /** How many logins that have ended one write removes, so that it stays short however many were given up. */
 const EXPIRED_PER_WRITE = 20;
 
+/** How much of bodies one script reads for a list. */
+const SLICE_BYTES = 1_000_000;
+
 /**
  * What every script begins with. `KEYS[1]` names the rows of one registration and kind; every other key is made from
  * it, so all lie in one hash slot. A row is a hash; `:ids`, `:ids:<state>` and `:due` are sorted sets of ids in
@@ -24,11 +27,16 @@ if not string.find(redis.call('INFO', 'replication'), 'role:master', 1, true) th
   return redis.error_reply('HQREPLICA this server is a replica')
 end
 local function row_key(id) return base .. ':row:' .. id end
-local function read(id)
-  local row = redis.call('HMGET', row_key(id), 'rev', 'state', 'due', 'exp', 'body', 'write')
+local function judge(row)
   if not row[1] then return nil end
   row.alive = not (kind == 'login' and row[4] ~= '' and tonumber(row[4]) <= now)
   return row
+end
+local function facts(id) return judge(redis.call('HMGET', row_key(id), 'rev', 'state', 'due', 'exp')) end
+local function read(id) return judge(redis.call('HMGET', row_key(id), 'rev', 'state', 'due', 'exp', 'body', 'write')) end
+local function matches(row, state, due)
+  return row and row.alive and (state == '' or row[2] == state)
+    and (due == '' or (row[3] ~= '' and tonumber(row[3]) <= tonumber(due)))
 end
 local function add(reply, row)
   for field = 1, 5 do reply[#reply + 1] = row[field] end
@@ -90,30 +98,44 @@ return { 1, now, rev }
 `);
 
 /**
- * `ARGV`: kind, limit, state (empty: any), due before (empty: by id), after (empty: from the first; else '(' and an id).
- * Reply: for each row its id and five fields.
+ * `ARGV`: kind, limit, state (empty: any), due before (empty: by id), after (empty: from the first; else an id).
+ * Reply: ids.
  *
  * What an index says is checked with the row: a login that Redis has removed by its time is still in there.
  */
-export const LIST = script(`
-local limit, state, due, after = tonumber(ARGV[2]), ARGV[3], ARGV[4], ARGV[5]
+export const LIST_IDS = script(`
+local limit, state, due = tonumber(ARGV[2]), ARGV[3], ARGV[4]
 local index = base .. (due ~= '' and ':due' or (state == '' and ':ids' or ':ids:' .. state))
-local lowest = after == '' and '-' or after
-local reply, found, offset = {}, 0, 0
-while found < limit do
+local lowest = ARGV[5] == '' and '-' or ARGV[5]
+local found, offset = {}, 0
+while #found < limit do
   local ids
   if due ~= '' then ids = redis.call('ZRANGEBYSCORE', index, '-inf', due, 'LIMIT', offset, limit)
   else ids = redis.call('ZRANGEBYLEX', index, lowest, '+', 'LIMIT', offset, limit) end
   for _, id in ipairs(ids) do
-    local row = found < limit and read(id)
-    if row and row.alive and (state == '' or row[2] == state) then
-      reply[#reply + 1] = id
-      add(reply, row)
-      found = found + 1
-    end
+    if #found < limit and matches(facts(id), state, due) then found[#found + 1] = id end
   end
   if #ids < limit then break end
   offset = offset + limit
+end
+return found
+`);
+
+/**
+ * `ARGV`: kind, state, due before, ids. Reply: how many of the ids were looked at, then for each row that still
+ * matches its id and five fields. Large bodies come in several replies, because a script stops all of Redis.
+ */
+export const LIST_ROWS = script(`
+local reply, length = { 0 }, 0
+for at = 4, #ARGV do
+  local row = read(ARGV[at])
+  if matches(row, ARGV[2], ARGV[3]) then
+    reply[#reply + 1] = ARGV[at]
+    add(reply, row)
+    length = length + #row[5]
+  end
+  reply[1] = reply[1] + 1
+  if length >= ${SLICE_BYTES} then break end
 end
 return reply
 `);

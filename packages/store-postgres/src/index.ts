@@ -1,0 +1,2 @@
+export type { PgClient, PgPool, PgStatement } from './postgres-pool.ts';
+export { type PostgresStore, type PostgresStoreOptions, postgresStore } from './postgres-store.ts';

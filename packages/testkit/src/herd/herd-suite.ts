@@ -1,0 +1,135 @@
+import { createTokenManager, type StoreRow, type TokenStore } from '@hq-oauth/core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { findViolations } from '../stores/cas-history.ts';
+import { Herd } from './herd.ts';
+import { onVirtualTime } from './virtual-time.ts';
+import { HERD_CONNECTION, HERD_COUNTERS, HERD_REGISTRATION } from './worker.ts';
+
+/** The part of an emulator of `@hq-oauth/emulator` that a herd needs. */
+export interface HerdEmulator {
+  readonly env: {
+    readonly HIGHQ_INSTANCE_URL: string;
+    readonly HIGHQ_CLIENT_ID: string;
+    readonly HIGHQ_CLIENT_SECRET: string;
+  };
+  readonly clock: { advance(ms: number): unknown };
+  readonly ledger: {
+    count(filter: { kind: 'presented'; tokenType: 'refresh' }): number;
+    refreshes(): number;
+    presentedTwice(): number;
+  };
+  authorize(): Promise<{ readonly code: string }>;
+  close(): Promise<void>;
+}
+
+export interface HerdSuiteOptions {
+  /** Of the store, for the titles of the tests. */
+  readonly name: string;
+  /** A file that calls `workInHerd` with a store on the rows that `args` (its `process.argv`) name. */
+  readonly worker: URL;
+  /** Makes a place without rows. `store`: a handle on it, which the suite closes; `args`: what the worker gets. */
+  create(): Promise<{ readonly store: TokenStore; readonly args: readonly string[] }>;
+  emulator(): Promise<HerdEmulator>;
+  /**
+   * How often the tokens run out.
+   *
+   * @default 20
+   */
+  readonly rounds?: number;
+}
+
+const PROCESSES = 8;
+const CALLERS = 125;
+const INCREMENTS = 200;
+const HOUR_MS = 3_600_000;
+const TIMEOUT_MS = 120_000;
+const KEY = '0102'.repeat(16);
+
+/** Defines vitest tests with several real processes on one store. */
+export function herdSuite(options: HerdSuiteOptions): void {
+  const { name, worker, create, rounds = 20 } = options;
+  describe(`${PROCESSES} processes on one ${name} store`, () => {
+    const cleanups: Array<() => Promise<void>> = [];
+    let emulator: HerdEmulator;
+    let store: TokenStore;
+    let herd: Herd;
+
+    // One for all tests: starting processes is most of the work.
+    beforeAll(async () => {
+      emulator = await options.emulator();
+      cleanups.push(() => emulator.close());
+      const place = await create();
+      store = place.store;
+      cleanups.push(() => store.close());
+      const env = { ...process.env, ...emulator.env, HIGHQ_ENCRYPTION_KEYS: `k1:${KEY}` };
+      herd = await Herd.start(worker, place.args, { size: PROCESSES, env });
+      cleanups.push(() => herd.kill());
+    }, TIMEOUT_MS);
+
+    afterAll(async () => {
+      for (const clean of cleanups.splice(0).reverse()) await clean();
+    }, TIMEOUT_MS);
+
+    it(
+      `${name}: lose none of ${PROCESSES} × ${INCREMENTS} increments`,
+      async () => {
+        const reports = await herd.order((index) => ({
+          kind: 'race',
+          wins: INCREMENTS,
+          worker: String(index),
+        }));
+        expect(reports.flatMap(({ failures }) => failures)).toEqual([]);
+        const rows = new Map<string, StoreRow | null>();
+        for (const id of HERD_COUNTERS) {
+          rows.set(id, (await store.read({ registration: HERD_REGISTRATION, kind: 'grant', id })).row);
+        }
+        const revisions = [...rows.values()].reduce((sum, row) => sum + (row?.rev ?? 0), 0);
+        expect(revisions).toBe(PROCESSES * INCREMENTS);
+        expect(
+          findViolations(
+            reports.flatMap(({ events }) => events),
+            rows,
+          ).slice(0, 10),
+        ).toEqual([]);
+      },
+      TIMEOUT_MS,
+    );
+
+    it(
+      `F38 ${name}: ${PROCESSES} × ${CALLERS} callers send one refresh a round and none fails, ${rounds} rounds`,
+      async () => {
+        await signIn(emulator, store);
+        const failures: string[] = [];
+        for (let round = 1; round <= rounds; round += 1) {
+          emulator.clock.advance(6 * HOUR_MS);
+          const reports = await herd.order(() => ({ kind: 'call', callers: CALLERS }));
+          failures.push(...reports.flatMap((report) => report.failures));
+          // Every caller of every process was handed the same token.
+          expect(reports.map(({ fingerprints }) => fingerprints.length)).toEqual(reports.map(() => 1));
+          expect(new Set(reports.flatMap(({ fingerprints }) => fingerprints)).size).toBe(1);
+          expect(emulator.ledger.count({ kind: 'presented', tokenType: 'refresh' })).toBe(round);
+        }
+        expect(failures).toEqual([]);
+        expect(emulator.ledger.refreshes()).toBe(rounds);
+        expect(emulator.ledger.presentedTwice()).toBe(0);
+        await herd.end();
+      },
+      TIMEOUT_MS,
+    );
+  });
+}
+
+async function signIn(emulator: HerdEmulator, store: TokenStore): Promise<void> {
+  const { env } = emulator;
+  const manager = createTokenManager({
+    instanceUrl: env.HIGHQ_INSTANCE_URL,
+    clientId: env.HIGHQ_CLIENT_ID,
+    clientSecret: env.HIGHQ_CLIENT_SECRET,
+    store: onVirtualTime(store),
+    encryption: { keys: [{ id: 'k1', key: KEY }] },
+    provider: { allowLoopback: true },
+  });
+  const { code } = await emulator.authorize();
+  await manager.connection(HERD_CONNECTION).exchangeCode(code);
+  await manager.close();
+}

@@ -1,0 +1,2 @@
+export { Herd } from './herd.ts';
+export { type HerdEmulator, type HerdSuiteOptions, herdSuite } from './herd-suite.ts';

@@ -4,6 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { ConfigurationError } from './errors.ts';
 import { fileJournal } from './file-journal.ts';
 import { CONNECTION, entryAt, generationsOf, journalFolder, REGISTRATION } from './journal.fixture.ts';
+import { textOf } from './journal-entry.ts';
 import { journalSuite } from './journal-suite.fixture.ts';
 
 journalSuite('file journal', () => {
@@ -95,7 +96,8 @@ describe('file journal', () => {
     expect(await read(dir)).toEqual([1]);
     const [file = ''] = filesIn(dir);
     expect(statSync(file).size).toBe(1024 * 1024);
-    writeFileSync(file, '\n', { flag: 'a' });
+    writeFileSync(file, `${textOf(entryAt(1, { body: `${body}x` }))}\n`);
+    expect(statSync(file).size).toBe(1024 * 1024 + 1);
     expect(await read(dir)).toEqual([]);
   });
 

@@ -198,7 +198,10 @@ async function writeNew(handle: FileHandle, path: string, bytes: Buffer): Promis
   await handle.sync().finally(() => handle.close());
 }
 
-/** Adds to `seen` what it does not have yet, `null` for what is no entry. `false`: a file that was listed is gone. */
+/**
+ * Adds to `seen` what it does not have yet, `null` for a file that was listed and is gone; then the answer is `false`.
+ * What is no entry is not noted down: it may be one that is being written, and whole the next time.
+ */
 async function readNew(
   folder: string,
   names: readonly string[],
@@ -211,11 +214,12 @@ async function readNew(
     try {
       const bytes = await readBounded(path);
       const entry = bytes?.at(-1) === 0x0a ? entryOf(bytes.subarray(0, -1)) : null;
-      seen.set(name, entry && { ...entry, path });
+      if (entry) seen.set(name, { ...entry, path });
     } catch (error) {
       const code = codeOf(error);
       if (PASSING.has(code)) throw error;
-      if (code === 'ENOENT') complete = false;
+      if (code !== 'ENOENT') continue;
+      complete = false;
       seen.set(name, null);
     }
   }

@@ -12,17 +12,25 @@ interface Place {
 /** All journals of a manager as one. */
 export class Journals {
   readonly #journals: readonly Journal[];
+  readonly #rescue: Journal | null;
   readonly #repository: GrantRepository;
   readonly #registration: string;
 
-  constructor(journals: readonly Journal[], repository: GrantRepository, registration: string) {
+  /** `rescue`: read like a journal, and written only by `rescue()`. */
+  constructor(
+    journals: readonly Journal[],
+    rescue: Journal | null,
+    repository: GrantRepository,
+    registration: string,
+  ) {
     this.#journals = journals;
+    this.#rescue = rescue;
     this.#repository = repository;
     this.#registration = registration;
   }
 
   get present(): boolean {
-    return this.#journals.length > 0;
+    return this.#all.length > 0;
   }
 
   /**
@@ -30,9 +38,7 @@ export class Journals {
    * that can. Rejects when a journal cannot be read: then nobody knows what is in it.
    */
   async newest(slot: GrantSlot, above: Place): Promise<JournalledPair | null> {
-    const lists = await Promise.all(
-      this.#journals.map((journal) => journal.read(this.#registration, slot.id)),
-    );
+    const lists = await Promise.all(this.#all.map((journal) => journal.read(this.#registration, slot.id)));
     let newest: JournalledPair | null = null;
     for (const entry of lists.flat()) {
       if (compareGrants(entry, newest?.record ?? above) <= 0) continue;
@@ -47,22 +53,36 @@ export class Journals {
   }
 
   /** Writes the record to every journal; resolves when one of them has it. Rejects when none has. */
-  async append(slot: GrantSlot, record: GrantRecord): Promise<void> {
+  append(slot: GrantSlot, record: GrantRecord): Promise<void> {
+    return this.#write(this.#journals, slot, record);
+  }
+
+  /** The last resort of a shutdown. `false`: there is no place for it. */
+  async rescue(slot: GrantSlot, record: GrantRecord): Promise<boolean> {
+    const places = this.#rescue ? [this.#rescue] : this.#journals;
+    await this.#write(places, slot, record);
+    return places.length > 0;
+  }
+
+  get #all(): readonly Journal[] {
+    return this.#rescue ? [...this.#journals, this.#rescue] : this.#journals;
+  }
+
+  async #write(places: readonly Journal[], slot: GrantSlot, record: GrantRecord): Promise<void> {
+    if (places.length === 0) return;
     const { epoch, generation } = record;
     const body = await this.#repository.sealedBody(slot, record);
     const at = this.#repository.time().store;
     const entry = { registration: this.#registration, connectionId: slot.id, epoch, generation, at, body };
-    await Promise.any(this.#journals.map((journal) => journal.append(entry)));
+    await Promise.any(places.map((journal) => journal.append(entry)));
   }
 
   /** Best effort: an entry that stays is dropped by the next replay. */
   async forget(slot: GrantSlot, below: Place): Promise<void> {
-    await Promise.allSettled(
-      this.#journals.map((journal) => journal.forget(this.#registration, slot.id, below)),
-    );
+    await Promise.allSettled(this.#all.map((journal) => journal.forget(this.#registration, slot.id, below)));
   }
 
   async close(): Promise<void> {
-    await Promise.allSettled(this.#journals.map((journal) => journal.close()));
+    await Promise.allSettled(this.#all.map((journal) => journal.close()));
   }
 }

@@ -88,6 +88,15 @@ describe('store journal', () => {
     expect(await read(store)).toEqual([1, 2]);
   });
 
+  it('shows the sound entries of a damaged row, and drops none of it to forget', async () => {
+    const { store, journal, key, body } = await twoEntries();
+    const damaged = body.replace(']}', ',"torn"]}');
+    await replaceBody(store, key, damaged);
+    expect(await read(store)).toEqual([1, 2]);
+    await journal.forget(REGISTRATION, CONNECTION, { epoch: 1, generation: 2 });
+    expect((await store.read(key)).row?.body).toBe(damaged);
+  });
+
   it.each([
     ['later_schema', '{"v":2,"entries":[],"more":true}'],
     ['malformed', '{"v":0,"entries":[]}'],

@@ -71,7 +71,7 @@ export function herdSuite(options: HerdSuiteOptions): void {
     }, TIMEOUT_MS);
 
     it(
-      `${name}: lose none of ${PROCESSES} × ${INCREMENTS} increments`,
+      `F38 ${name}: lose none of ${PROCESSES} × ${INCREMENTS} increments`,
       async () => {
         const reports = await herd.order((index) => ({
           kind: 'race',

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { promisify } from 'node:util';
@@ -70,8 +70,9 @@ export class PostgresServer {
     return this.#process?.pid ?? 0;
   }
 
-  /** Again, on the same port and data. */
-  async start(): Promise<void> {
+  /** Again, on the same port and data. `standby`: as one that takes no writes, and stays so. */
+  async start(options: { standby?: boolean } = {}): Promise<void> {
+    if (options.standby) writeFileSync(join(this.#data, 'standby.signal'), '');
     const settings = {
       listen_addresses: '127.0.0.1',
       port: String(this.port),
@@ -86,7 +87,8 @@ export class PostgresServer {
         ...['-D', this.#data],
         ...Object.entries(settings).flatMap(([name, value]) => ['-c', `${name}=${value}`]),
       ],
-      ready: 'database system is ready to accept connections',
+      // … connections, or read-only connections.
+      ready: 'database system is ready to accept',
       folder: this.folder,
       user: unprivilegedUser(),
     });

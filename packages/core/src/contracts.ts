@@ -74,6 +74,11 @@ export interface TokenManager extends AsyncDisposable {
     limit?: number;
   }): AsyncIterable<ConnectionStatus>;
   on<E extends keyof HighQEvents>(event: E, listener: (event: HighQEvents[E]) => void): () => void;
+  /**
+   * Seals every grant with the first key of `encryption`, so that an older key can be retired. `left`: records that
+   * could not be opened here; they are left as they are, and their key must stay.
+   */
+  reseal(): Promise<{ readonly resealed: number; readonly left: readonly string[] }>;
   health(): Promise<{
     readonly status: 'up' | 'degraded' | 'down';
     readonly store: 'up' | 'down';

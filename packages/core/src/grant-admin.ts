@@ -176,6 +176,20 @@ export class GrantAdmin {
     this.#d.news.disconnected(grant);
   }
 
+  /** Seals what was sealed with an older key with the first one. `false`: it was, or there is nothing. */
+  async reseal(grant: HeldGrant): Promise<boolean> {
+    for (;;) {
+      const found = await this.#d.repository.read(grant.slot);
+      const { snapshot } = found;
+      if (!snapshot || this.#d.repository.sealedAnew(snapshot.record)) return false;
+      const record = await this.#d.repository.opened(grant.slot, snapshot);
+      const written = await this.#d.repository.write(grant.slot, snapshot.rev, record);
+      if (!written.ok) continue;
+      grant.take(written);
+      return true;
+    }
+  }
+
   #pendingBuilder(next: NewPair) {
     return (record: GrantRecord, at: number): GrantRecord =>
       withPending(record, next, nextEpoch(record, at), at + PENDING_MS);

@@ -108,6 +108,26 @@ export class GrantRepository {
     return this.#d.sealer.open(quarantine.body, binding);
   }
 
+  /** The record with everything opened, so that the next write seals it anew. @throws RecordUnreadableError */
+  async opened(slot: GrantSlot, { record, pair }: Snapshot): Promise<GrantRecord> {
+    const pending = await this.openPending(slot, record);
+    const text = await this.openQuarantine(slot, record);
+    return {
+      ...record,
+      tokens: pair,
+      pending: record.pending && pending && { ...record.pending, tokens: pending },
+      quarantine:
+        record.quarantine && text !== null ? { ...record.quarantine, body: { text } } : record.quarantine,
+    };
+  }
+
+  /** Whether everything in the record is sealed with the first key. */
+  sealedAnew({ tokens, pending, quarantine }: GrantRecord): boolean {
+    const { sealer } = this.#d;
+    const texts = [tokens, pending?.tokens, quarantine?.body].filter((value) => typeof value === 'string');
+    return texts.every((text) => sealer.keyIdOf(text) === sealer.sealingKeyId);
+  }
+
   /** Reads a listed row; a damaged one throws RecordUnreadableError. */
   parse(id: string, row: StoreRow): GrantRecord {
     return parseRecord(row.body, id);

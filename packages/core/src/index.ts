@@ -3,9 +3,11 @@ export { type Connection, internals, type ManagerInternals, type TokenManager } 
 export * from './errors.ts';
 export type { HighQEvents } from './events.ts';
 export * from './expiry.ts';
+export type { Journal, JournalEntry } from './journal.ts';
 export { memoryStore } from './memory-store.ts';
 export type { Logger, TokenManagerOptions } from './options.ts';
 export type * from './status.ts';
+export { storeJournal } from './store-journal.ts';
 export { createTokenManager } from './token-manager.ts';
 export type { TokenResponse, TokenResponseProblem } from './token-outcome.ts';
 export { parseTokenResponse } from './token-response.ts';

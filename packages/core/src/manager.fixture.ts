@@ -84,7 +84,15 @@ export class Bench {
   }
 
   async close(): Promise<void> {
-    for (const manager of this.managers) await manager.close();
+    let open = true;
+    const closed = Promise.all(this.managers.map((manager) => manager.close({ timeoutMs: 1_000 }))).finally(
+      () => {
+        open = false;
+      },
+    );
+    // What waits for a store that never comes back ends with its time-out, on the clock.
+    while (open) await this.clock.advance(100);
+    await closed;
     await this.emulator.close();
   }
 }

@@ -73,10 +73,9 @@ export class Refresher {
     }
   }
 
-  get unpersisted(): number {
-    let count = 0;
-    for (const grant of this.#grants.values()) if (grant.unpersisted) count += 1;
-    return count;
+  /** Connections whose new pair is in memory only. */
+  get unpersisted(): readonly HeldGrant[] {
+    return [...this.#grants.values()].filter((grant) => grant.unpersisted);
   }
 
   /** Step 1 of the protocol: a token that is valid on both clocks, at once if there is one. */

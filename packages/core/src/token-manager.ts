@@ -2,10 +2,13 @@ import type { Clock } from './clock.ts';
 import { sleep, systemClock } from './clock.ts';
 import { createConnection } from './connection.ts';
 import { type Connection, internals, type TokenManager } from './contracts.ts';
+import { RecordUnreadableError } from './errors.ts';
 import { EventHub } from './events.ts';
+import { fileJournal } from './file-journal.ts';
 import { GrantAdmin } from './grant-admin.ts';
 import { GrantNews } from './grant-news.ts';
 import { GrantRepository } from './grant-repository.ts';
+import type { HeldGrant } from './held-grant.ts';
 import { jitterOf } from './jitter.ts';
 import { Journals } from './journals.ts';
 import { type ResolvedOptions, resolveOptions, type TokenManagerOptions } from './options.ts';
@@ -18,7 +21,7 @@ import { StoreTime } from './store-time.ts';
 import { followClock } from './testing/follow-clock.ts';
 import { createTokenEndpoint } from './token-endpoint.ts';
 import type { TokenEndpoint } from './token-outcome.ts';
-import type { StoredState } from './token-store.ts';
+import type { ListedRow, StoredState } from './token-store.ts';
 
 const DEFAULT_CONNECTION = 'default';
 const PAGE = 100;
@@ -61,7 +64,8 @@ export function assembleManager(options: ResolvedOptions, seams: Seams = {}): To
     });
   const hub = new EventHub();
   const news = new GrantNews({ options, repository, hub });
-  const journals = new Journals(options.journals, repository, registration);
+  const rescue = options.rescueDir ? fileJournal({ dir: options.rescueDir }) : null;
+  const journals = new Journals(options.journals, rescue, repository, registration);
   const gate = new RegistrationGate(store, registration, timings);
   const refresher = new Refresher({ options, clock, repository, endpoint, news, journals, gate });
   const admin = new GrantAdmin({ options, clock, repository, endpoint, refresher, news });
@@ -75,16 +79,39 @@ export function assembleManager(options: ResolvedOptions, seams: Seams = {}): To
       jitter: jitterOf(registration, id),
     });
 
+  /** All grants of this registration, in the order of their ids. */
+  async function* rows(query: { state?: StoredState; after?: string } = {}): AsyncGenerator<ListedRow> {
+    let after = query.after;
+    for (;;) {
+      storeTime.note(await store.now());
+      const from = after === undefined ? {} : { after };
+      const page = await store.list({ registration, kind: 'grant', limit: PAGE, ...query, ...from });
+      yield* page;
+      after = page.at(-1)?.id;
+      if (page.length < PAGE) return;
+    }
+  }
+
+  /** What the store has not taken by the end of a shutdown goes where the next start finds it. */
+  const saveLast = async (grant: HeldGrant): Promise<void> => {
+    const about = { connectionId: grant.id, directory: options.rescueDir };
+    const record = grant.snapshot?.record;
+    const saved = record ? await journals.rescue(grant.slot, record).catch(() => false) : false;
+    options.logger.error(
+      saved
+        ? 'hq-oauth: a token pair that the store did not take was written down, sealed; the next start reads it'
+        : 'hq-oauth: a token pair that the store did not take is lost with this process. Set HIGHQ_RESCUE_DIR to a folder that is read at start',
+      about,
+    );
+  };
+
   const close = async (timeoutMs: number): Promise<void> => {
     const given = new AbortController();
     const landed = refresher.close();
     const late = sleep(clock, timeoutMs, { signal: given.signal }).catch(() => undefined);
     await Promise.race([landed, late]).finally(() => given.abort());
-    if (refresher.unpersisted > 0) {
-      options.logger.error('hq-oauth: closed with token pairs that the store did not take', {
-        count: refresher.unpersisted,
-      });
-    }
+    for (const grant of refresher.unpersisted) await saveLast(grant);
+    await journals.close();
     await endpoint.close();
     followed?.close();
   };
@@ -99,32 +126,36 @@ export function assembleManager(options: ResolvedOptions, seams: Seams = {}): To
       return createConnection(ids[0] ?? DEFAULT_CONNECTION, { options, refresher, repository, admin });
     },
     async *connections({ state, after, limit = Number.POSITIVE_INFINITY } = {}) {
-      let cursor = after;
       let left = limit;
       const stored = storedFilter(state);
-      while (left > 0) {
-        storeTime.note(await store.now());
-        const rows = await store.list({
-          registration,
-          kind: 'grant',
-          limit: PAGE,
-          ...(stored ? { state: stored } : {}),
-          ...(cursor === undefined ? {} : { after: cursor }),
-        });
-        for (const row of rows) {
-          cursor = row.id;
-          const status = statusIn(row.id, row);
-          if (state !== undefined && status.state !== state) continue;
-          yield status;
-          left -= 1;
-          if (left <= 0) return;
-        }
-        if (rows.length < PAGE) return;
+      if (left <= 0) return;
+      for await (const row of rows({
+        ...(stored ? { state: stored } : {}),
+        ...(after === undefined ? {} : { after }),
+      })) {
+        const status = statusIn(row.id, row);
+        if (state !== undefined && status.state !== state) continue;
+        yield status;
+        left -= 1;
+        if (left <= 0) return;
       }
     },
     on: (event, listener) => hub.on(event, listener),
+    async reseal() {
+      const left: string[] = [];
+      let resealed = 0;
+      for await (const { id } of rows()) {
+        try {
+          if (await admin.reseal(refresher.grant(id))) resealed += 1;
+        } catch (error) {
+          if (!(error instanceof RecordUnreadableError)) throw error;
+          left.push(id);
+        }
+      }
+      return { resealed, left };
+    },
     async health() {
-      const unpersisted = refresher.unpersisted;
+      const unpersisted = refresher.unpersisted.length;
       try {
         storeTime.note(await store.now());
         return { status: unpersisted > 0 ? 'degraded' : 'up', store: 'up', unpersisted };

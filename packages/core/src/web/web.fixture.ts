@@ -105,6 +105,7 @@ export function paperManager(inside: Partial<ManagerInternals> = {}): PaperManag
     connection: (...[id]) => connection(id),
     async *connections() {},
     on: () => () => {},
+    reseal: async () => ({ resealed: 0, left: [] }),
     health: async () => ({ status: 'up', store: 'up', unpersisted: 0 }),
     close: () => store.close(),
     [Symbol.asyncDispose]: () => store.close(),

@@ -76,7 +76,9 @@ export class RedisServer {
   }
 
   async stop(): Promise<void> {
-    await this.#process?.stop();
-    if (this.#ownFolder) rmSync(this.folder, { recursive: true, force: true });
+    if (!this.#ownFolder) return this.#process?.stop();
+    // Nobody will read its data, which it might take its time to write.
+    await this.#process?.kill();
+    rmSync(this.folder, { recursive: true, force: true });
   }
 }

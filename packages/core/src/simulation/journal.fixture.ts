@@ -1,0 +1,70 @@
+import type { Journal, JournalEntry } from '../journal.ts';
+import type { Oracle } from './oracle.fixture.ts';
+import { viewOf } from './row-view.fixture.ts';
+import type { SimProcess } from './sim-process.fixture.ts';
+import { type SimStore, unopened } from './store.fixture.ts';
+
+/** What a journal has on its disk: one for all processes, or one for each, which outlives the process. */
+export interface Shelf {
+  readonly shared: boolean;
+  entries: JournalEntry[];
+}
+
+function above(a: JournalEntry, b: { readonly epoch: number; readonly generation: number }): number {
+  return a.epoch - b.epoch || a.generation - b.generation;
+}
+
+export function simJournal(process: SimProcess, shelf: Shelf, store: SimStore, oracle: Oracle): Journal {
+  const path = { reachable: () => true, lost: () => new Error('the journal did not answer') };
+  return {
+    name: 'simulated',
+    append(entry) {
+      return process.ask(
+        'journal.append',
+        (fault) => {
+          if (fault?.kind === 'torn') return;
+          shelf.entries.push(entry);
+          const view = viewOf(entry.body);
+          store.noteSeals(view, process);
+          oracle.journaled(process, entry.connectionId, view, shelf);
+        },
+        path,
+      );
+    },
+    read(_registration, connectionId) {
+      return process.ask(
+        'journal.read',
+        () =>
+          shelf.entries
+            .filter((entry) => entry.connectionId === connectionId)
+            .map((entry) => {
+              const view = viewOf(entry.body);
+              return store.canOpen(view, process) ? entry : { ...entry, body: unopened(entry.body, view) };
+            })
+            .sort((a, b) => above(a, b)),
+        {
+          ...path,
+          answered: (entries) => oracle.replayed(process, connectionId, entries, shelf),
+        },
+      );
+    },
+    forget(_registration, connectionId, below) {
+      return process.ask(
+        'journal.forget',
+        () => {
+          const own = shelf.entries.filter((entry) => entry.connectionId === connectionId);
+          const newest = own.reduce<JournalEntry | null>(
+            (best, entry) => (best && above(best, entry) > 0 ? best : entry),
+            null,
+          );
+          if (!newest) return;
+          const keep = (entry: JournalEntry): boolean =>
+            entry.connectionId !== connectionId || above(entry, below) >= 0 || above(entry, newest) >= 0;
+          shelf.entries = shelf.entries.filter(keep);
+        },
+        path,
+      );
+    },
+    close: async () => undefined,
+  };
+}

@@ -1,0 +1,576 @@
+import type { JournalEntry } from '../journal.ts';
+import type { TokenOutcome, TokenRequest } from '../token-outcome.ts';
+import type { StoreRow } from '../token-store.ts';
+import type { Point } from './faults.fixture.ts';
+import type { Shelf } from './journal.fixture.ts';
+import type { Grant, Provider, RefreshToken, Reply } from './provider.fixture.ts';
+import { type RowView, viewOf } from './row-view.fixture.ts';
+import type { SimProcess } from './sim-process.fixture.ts';
+
+const SETTLE_MS = 5_000;
+/** A request may be in the provider for so long: the time for its answer, and what it lingers without a client. */
+const FLIGHT_MS = 150_000;
+const REVALIDATE_MS = 30_000;
+const HOUR_MS = 3_600_000;
+
+export interface SentRequest {
+  readonly process: SimProcess;
+  readonly token: RefreshToken | null;
+  readonly at: number;
+  readonly intentAt: number;
+  readonly leaseUntil: number;
+  /** The provider is through with it, or it never arrived. */
+  done: boolean;
+  clientDone: boolean;
+  outcome: TokenOutcome | null;
+  outcomeAt: number;
+}
+
+export interface Violation {
+  readonly rule: string;
+  readonly at: number;
+  readonly text: string;
+}
+
+/** How a grant was lost: the windows of I10. */
+export type Window = 'never arrived' | 'died with it' | 'written nowhere in time' | 'forgotten by the store';
+
+interface Fate {
+  receivedBy: SimProcess | null;
+  receivedAt: number;
+  readonly journaled: { readonly shelf: Shelf; readonly at: number }[];
+  storedAt: number | null;
+  wiped: boolean;
+}
+
+interface Own {
+  readonly view: RowView;
+  readonly at: number;
+}
+
+/** What one incarnation of a process has learnt about one connection. */
+interface Knowledge {
+  position: { readonly epoch: number; readonly generation: number } | null;
+  returned: { readonly epoch: number; readonly generation: number } | null;
+  announced: (Own & { readonly leaseOver: boolean }) | null;
+  intended: Own | null;
+  replayedAt: number;
+  readAt: number;
+  staleCallAt: number | null;
+}
+
+interface World {
+  readonly now: () => number;
+  readonly storeNow: () => number;
+}
+
+const time = (ms: number): string => `${(ms / 1_000).toFixed(3)}s`;
+
+/** Watches everything that happens and knows what may. It sees all processes, the store and the ledger at once. */
+export class Oracle {
+  readonly violations: Violation[] = [];
+  readonly history: string[] = [];
+  readonly windows = new Map<number, Set<Window>>();
+  readonly forgotAt = new Map<string, number>();
+  storeHinderedUntil = 0;
+  readonly #provider: Provider;
+  readonly #world: World;
+  readonly #sent: SentRequest[] = [];
+  readonly #fates = new Map<string, Fate>();
+  readonly #positions = new Map<string, { epoch: number; generation: number }>();
+  readonly #knowledge = new Map<SimProcess, Map<string, Knowledge>>();
+  readonly #disconnected = new Map<string, { readonly at: number; readonly epoch: number }>();
+
+  constructor(provider: Provider, world: World) {
+    this.#provider = provider;
+    this.#world = world;
+  }
+
+  note(line: string): void {
+    this.history.push(`${time(this.#world.now())} ${line}`);
+  }
+
+  violated(rule: string, text: string): void {
+    this.violations.push({ rule, at: this.#world.now(), text });
+    this.note(`VIOLATION ${rule} ${text}`);
+  }
+
+  #known(process: SimProcess, id: string): Knowledge {
+    let all = this.#knowledge.get(process);
+    if (!all) {
+      all = new Map();
+      this.#knowledge.set(process, all);
+    }
+    let known = all.get(id);
+    if (!known) {
+      known = {
+        position: null,
+        returned: null,
+        announced: null,
+        intended: null,
+        replayedAt: -1,
+        readAt: -1,
+        staleCallAt: null,
+      };
+      all.set(id, known);
+    }
+    return known;
+  }
+
+  #fate(text: string): Fate {
+    let fate = this.#fates.get(text);
+    if (!fate) {
+      fate = { receivedBy: null, receivedAt: 0, journaled: [], storedAt: null, wiped: false };
+      this.#fates.set(text, fate);
+    }
+    return fate;
+  }
+
+  #name(token: RefreshToken | null): string {
+    if (!token) return 'nothing';
+    const nth = token.family.refreshTokens.indexOf(token) + 1;
+    return `${token.family.user}/f${token.family.id}.${nth}`;
+  }
+
+  // The store
+
+  readAnswered(process: SimProcess, id: string, row: StoreRow | null): void {
+    const known = this.#known(process, id);
+    known.readAt = this.#world.now();
+    if (!row) return;
+    const view = viewOf(row.body);
+    if (view.connected && view.refresh === null && view.held.length === 0) return;
+    this.#learn(known, view);
+  }
+
+  #learn(known: Knowledge, view: RowView): void {
+    if (!known.position || compare(view, known.position) > 0) {
+      known.position = { epoch: view.epoch, generation: view.generation };
+    }
+  }
+
+  writePoint(current: StoreRow | null, next: RowView): Point {
+    const before = current ? viewOf(current.body) : null;
+    const { intent } = next;
+    if (intent && intent.kind !== before?.intent?.kind) return pointOf(intent.kind);
+    if (intent && intent.attemptId !== before?.intent?.attemptId) return pointOf(intent.kind);
+    if (intent && intent.leaseUntil !== before?.intent?.leaseUntil) return pointOf(intent.kind);
+    if (next.lastEvent === before?.lastEvent)
+      return next.sibling !== before.sibling ? 'cas.sibling' : 'cas.clear';
+    switch (next.lastEvent.split(' ')[0]) {
+      case 'refreshed':
+      case 'probed':
+        return 'cas.pair';
+      case 'repaired':
+        return next.connected && next.dead === null ? 'cas.restore' : 'cas.repair';
+      case 'died':
+        return 'cas.death';
+      case 'disconnected':
+        return 'cas.disconnect';
+      case 'uncertain':
+        return 'cas.quarantine';
+      case 'authorized':
+        return 'cas.sign-in';
+      default:
+        return 'cas.clear';
+    }
+  }
+
+  /** A write has landed, whether or not its writer will ever learn it. */
+  written(
+    process: SimProcess,
+    id: string,
+    point: Point,
+    row: StoreRow | null,
+    body: string,
+    unreadable: boolean,
+  ): void {
+    const before = row ? viewOf(row.body) : null;
+    const next = viewOf(body);
+    const now = this.#world.now();
+    const lease = next.intent ? ` lease ${time(next.intent.leaseUntil - this.#world.storeNow())}` : '';
+    this.note(`${process.name} ${point} ${id} e${next.epoch % 1e8} g${next.generation}${lease}`);
+    if (unreadable) this.violated('I12', `${process.name} wrote over a row of ${id} that it cannot open`);
+    if (before && compare(next, before) < 0) {
+      this.violated(
+        'I2',
+        `${id} went back from ${before.epoch}.${before.generation} to ${next.epoch}.${next.generation}`,
+      );
+    }
+    if (before?.refresh && compare(next, before) === 0 && next.refresh !== before.refresh) {
+      this.violated('I2', `${id}: another refresh token under ${next.epoch}.${next.generation}`);
+    }
+    for (const text of next.held) {
+      const fate = this.#fate(text);
+      fate.storedAt = now;
+      fate.wiped = false;
+    }
+    if (next.refresh) this.#landed(id, before, next, next.refresh);
+    const known = this.#known(process, id);
+    if (next.intent?.kind === 'announce') {
+      const over = !before?.intent || before.intent.leaseUntil <= this.#world.storeNow() + 1;
+      known.announced = { view: next, at: now, leaseOver: over };
+    }
+    if (next.intent?.kind === 'refresh' || next.intent?.kind === 'probe')
+      known.intended = { view: next, at: now };
+    if (next.disconnectedAt !== null && before?.disconnectedAt !== next.disconnectedAt) {
+      this.#disconnected.set(id, { at: now, epoch: next.epoch });
+    }
+    if (next.dead && before && !before.dead && compare(next, before) === 0)
+      this.#died(process, id, before, next);
+  }
+
+  #landed(id: string, before: RowView | null, next: RowView, text: string): void {
+    this.#positions.set(text, { epoch: next.epoch, generation: next.generation });
+    const token = this.#provider.refreshTokens.get(text);
+    if (!token) {
+      this.violated('I2', `${id} holds a refresh token that was never issued`);
+      return;
+    }
+    const { family } = token;
+    if (family.user !== id) this.violated('I2', `${id} holds a token of ${family.user}`);
+    const other = this.#provider.families.find(
+      (one) => one !== family && one.user === id && one.epoch === next.epoch,
+    );
+    if (other) this.violated('I2', `${id}: grants ${other.id} and ${family.id} share epoch ${next.epoch}`);
+    if (family.epoch === null || family.epoch < next.epoch) family.epoch = next.epoch;
+    const previous = before?.refresh ? this.#provider.refreshTokens.get(before.refresh) : undefined;
+    if (previous && before?.epoch === next.epoch && previous.family !== family) {
+      this.violated('I2', `${id}: epoch ${next.epoch} took a write of another grant`);
+    }
+  }
+
+  writeAnswered(process: SimProcess, id: string, _point: Point, view: RowView): void {
+    this.#learn(this.#known(process, id), view);
+  }
+
+  forgot(id: string, before: StoreRow | null, after: StoreRow | null): void {
+    if (before?.body === after?.body) return;
+    this.forgotAt.set(id, this.#world.now());
+    const lost = before ? viewOf(before.body) : null;
+    const left = after ? viewOf(after.body) : null;
+    for (const text of lost?.held ?? []) {
+      if (!left?.held.includes(text)) this.#fate(text).wiped = true;
+    }
+    const left_ = this.#disconnected.get(id);
+    if (left_ && (left?.epoch ?? 0) < left_.epoch) this.#disconnected.delete(id);
+  }
+
+  #died(process: SimProcess, id: string, before: RowView, next: RowView): void {
+    const token = before.refresh ? this.#provider.refreshTokens.get(before.refresh) : undefined;
+    const reason = next.dead?.reason ?? '';
+    this.note(`${process.name} ${id} dead: ${reason}`);
+    if (!token) return;
+    const sent = this.#sent.filter((request) => request.token === token && request.outcome);
+    if (reason === 'refresh_token_expired') {
+      if (this.#world.now() < token.issuedAt + this.#provider.switches.refreshLifeMs - HOUR_MS / 6) {
+        this.violated('I7', `${id} declared too old before its time`);
+      }
+    } else if (reason === 'refused_unrecognized') {
+      const refused = sent.filter(({ outcome }) => outcome?.kind === 'unrecognized');
+      const span = (refused.at(-1)?.outcomeAt ?? 0) - (refused[0]?.outcomeAt ?? 0);
+      if (refused.length < 3 || span < HOUR_MS - 60_000) {
+        this.violated('I7', `${id} given up after ${refused.length} unrecognized refusals in ${time(span)}`);
+      }
+    } else {
+      const refusal = sent.findLast(
+        (request) =>
+          request.process === process &&
+          request.outcome?.kind === 'rejected' &&
+          request.outcome.error === 'invalid_grant',
+      );
+      const read = this.#known(process, id).readAt;
+      if (!refusal) this.violated('I7', `${id} dead (${reason}) without a refusal`);
+      else if (read < refusal.outcomeAt) this.violated('I7', `${id} dead (${reason}) without a second look`);
+    }
+    const spared = before.held.filter((text) => text !== before.refresh && this.#liveText(text));
+    if (spared.length > 0) this.violated('I7', `${id} dead while its row holds a live refresh token`);
+  }
+
+  #liveText(text: string): boolean {
+    const token = this.#provider.refreshTokens.get(text);
+    return token !== undefined && this.#provider.isLive(token);
+  }
+
+  // Journals
+
+  journaled(process: SimProcess, id: string, view: RowView, shelf: Shelf): void {
+    this.note(`${process.name} journaled ${id} g${view.generation}`);
+    for (const text of view.held) this.#fate(text).journaled.push({ shelf, at: this.#world.now() });
+  }
+
+  replayed(process: SimProcess, id: string, _entries: readonly JournalEntry[], _shelf: Shelf): void {
+    this.#known(process, id).replayedAt = this.#world.now();
+  }
+
+  // The token endpoint
+
+  sent(process: SimProcess, request: TokenRequest): SentRequest {
+    const token =
+      request.grantType === 'refresh_token'
+        ? (this.#provider.refreshTokens.get(request.refreshToken) ?? null)
+        : null;
+    const now = this.#world.now();
+    const id = token?.family.user ?? '';
+    const known = token ? this.#known(process, id) : null;
+    const entry: SentRequest = {
+      process,
+      token,
+      at: now,
+      intentAt: known?.intended?.at ?? now,
+      leaseUntil: known?.intended?.view.intent?.leaseUntil ?? 0,
+      done: false,
+      clientDone: false,
+      outcome: null,
+      outcomeAt: 0,
+    };
+    if (request.grantType === 'refresh_token' && !token) {
+      this.violated('I11', `${process.name} presented something that was never a refresh token`);
+    }
+    if (token && known) {
+      this.note(`${process.name} presents ${this.#name(token)}`);
+      this.#checkIntent(entry, token, known);
+      this.#checkPosition(entry, token, known);
+      this.#checkEarlier(entry, token, known);
+      known.intended = null;
+    }
+    process.mode.delete(id);
+    this.#sent.push(entry);
+    return entry;
+  }
+
+  #checkIntent({ process }: SentRequest, token: RefreshToken, { intended }: Knowledge): void {
+    const name = this.#name(token);
+    if (!intended?.view.intent || intended.view.refresh !== token.text) {
+      this.violated('I4', `${process.name} presented ${name} without an intent of its own for it`);
+      return;
+    }
+    const left = intended.view.intent.leaseUntil - this.#world.storeNow();
+    if (left < FLIGHT_MS - 100) {
+      this.violated(
+        'I4',
+        `${process.name} presented ${name} with ${time(left)} of the lease left by the store's clock`,
+      );
+    }
+  }
+
+  #checkPosition({ process }: SentRequest, token: RefreshToken, { position }: Knowledge): void {
+    const at = this.#positions.get(token.text);
+    if (at && position && compare(at, position) < 0) {
+      this.violated(
+        'I3',
+        `${process.name} presented ${at.epoch}.${at.generation} and knows ${position.epoch}.${position.generation}`,
+      );
+    }
+  }
+
+  #checkEarlier(entry: SentRequest, token: RefreshToken, known: Knowledge): void {
+    const { process } = entry;
+    const name = this.#name(token);
+    for (const earlier of this.#sent) {
+      if (earlier.token !== token) continue;
+      // The store acknowledged the intent and forgot it: whoever did not see it cannot know.
+      if ((this.forgotAt.get(token.family.user) ?? -1) >= earlier.intentAt) continue;
+      if (!earlier.done) {
+        this.violated(
+          'I1',
+          `${process.name} presented ${name} while the request of ${earlier.process.name} was under way`,
+        );
+      }
+      const { outcome } = earlier;
+      const definite =
+        outcome !== null &&
+        outcome.kind !== 'unknown' &&
+        outcome.kind !== 'ok' &&
+        outcome.kind !== 'unusable';
+      if (definite) continue;
+      const { announced } = known;
+      const asProbe = known.intended?.view.intent?.kind === 'probe';
+      if (!asProbe || announced?.view.refresh !== token.text || announced.at < earlier.at) {
+        this.violated('I6', `${process.name} presented ${name} again without an announcement`);
+      } else if (entry.intentAt - announced.at < SETTLE_MS) {
+        this.violated(
+          'I6',
+          `${process.name} presented ${name} again ${time(entry.intentAt - announced.at)} after the announcement`,
+        );
+      } else if (!announced.leaseOver) {
+        this.violated('I6', `${process.name} announced a probe of ${name} while a lease was live`);
+      }
+    }
+  }
+
+  processed(process: SimProcess, sent: SentRequest, reply: Reply): void {
+    const { token } = sent;
+    if (!token) return;
+    const issued = reply.kind === 'tokens' ? reply.grant.refresh : null;
+    this.note(
+      `provider answers ${process.name} for ${this.#name(token)}: ${issued ? this.#name(issued) : 'refused'}`,
+    );
+    for (const child of token.successors)
+      if (child.refresh !== issued) this.#spentTwice(sent, token, child.refresh);
+  }
+
+  /** A refresh token that was replaced is presented again: was what replaced it out of everybody's sight? */
+  #spentTwice(sent: SentRequest, token: RefreshToken, child: RefreshToken): void {
+    const fate = this.#fate(child.text);
+    const window = this.#windowOf(sent, fate, child);
+    const { family } = token;
+    const windows = this.windows.get(family.id) ?? new Set();
+    this.windows.set(family.id, windows);
+    if (window === null) {
+      this.violated(
+        'I10',
+        `${sent.process.name} presented ${this.#name(token)} while its successor ${this.#name(child)} could be seen`,
+      );
+    } else {
+      windows.add(window);
+    }
+  }
+
+  #windowOf(sent: SentRequest, fate: Fate, child: RefreshToken): Window | null {
+    const holder = fate.receivedBy;
+    if (fate.wiped) return 'forgotten by the store';
+    if (!holder) return 'never arrived';
+    if (holder === sent.process) return null;
+    const replayedAt = this.#known(sent.process, child.family.user).replayedAt;
+    const seen = fate.journaled.some(
+      ({ shelf, at }) => shelf.shared && at <= replayedAt && sent.process.keylessAfter === null,
+    );
+    if (seen) return null;
+    if (fate.storedAt !== null && fate.storedAt < sent.intentAt) return null;
+    if (!holder.alive) return fate.journaled.length > 0 ? 'written nowhere in time' : 'died with it';
+    const free = sent.at - Math.max(fate.receivedAt, holder.hinderedUntil, this.storeHinderedUntil);
+    return free > SETTLE_MS ? null : 'written nowhere in time';
+  }
+
+  told(process: SimProcess, sent: SentRequest, outcome: TokenOutcome, grant: Grant | null): void {
+    sent.outcome = outcome;
+    sent.outcomeAt = this.#world.now();
+    const detail = 'reason' in outcome ? ` ${outcome.reason}` : 'error' in outcome ? ` ${outcome.error}` : '';
+    this.note(`${process.name} is told ${outcome.kind}${detail}`);
+    if (grant && (outcome.kind === 'ok' || outcome.kind === 'unusable')) {
+      const fate = this.#fate(grant.refresh.text);
+      if (!fate.receivedBy?.alive) {
+        fate.receivedBy = process;
+        fate.receivedAt = this.#world.now();
+      }
+    }
+    const id = sent.token?.family.user;
+    if (!id) return;
+    if (outcome.kind === 'rejected' && outcome.error === 'invalid_grant') process.mode.set(id, 'recheck');
+    if (outcome.kind === 'ok' || outcome.kind === 'unusable') process.mode.set(id, 'persist');
+  }
+
+  // What callers get
+
+  returned(process: SimProcess, id: string, text: string, startedAt: number): void {
+    const token = this.#provider.accessTokens.get(text);
+    const now = this.#world.now();
+    if (!token) {
+      this.violated('I9', `${process.name} handed out something that was never an access token`);
+      return;
+    }
+    if (token.family.user !== id)
+      this.violated('I9', `${process.name} handed ${id} a token of ${token.family.user}`);
+    const ended = this.#provider.switches.previousAccess === 'ends' || token.family.ended !== null;
+    if (token.expiresAt <= now && !ended) {
+      this.violated(
+        'I9',
+        `${process.name} handed out a token of ${id} that expired ${time(now - token.expiresAt)} ago`,
+      );
+    }
+    const known = this.#known(process, id);
+    const at = { epoch: token.family.epoch ?? 0, generation: token.depth };
+    if (known.returned && compare(at, known.returned) < 0) {
+      this.violated('I9', `${process.name} handed out an older token of ${id} than before`);
+    }
+    known.returned = at;
+    this.#checkDisconnected(process, id, at.epoch, known, startedAt);
+  }
+
+  /** While a connection is in use, a disconnect holds from the second call after `revalidateMs` on. */
+  #checkDisconnected(
+    process: SimProcess,
+    id: string,
+    epoch: number,
+    known: Knowledge,
+    startedAt: number,
+  ): void {
+    const left = this.#disconnected.get(id);
+    if (!left || epoch >= left.epoch || startedAt < left.at + REVALIDATE_MS) return;
+    const hindered = Math.max(process.hinderedUntil, this.storeHinderedUntil, left.at + REVALIDATE_MS);
+    const first = known.staleCallAt;
+    if (first === null || first < hindered) {
+      known.staleCallAt = startedAt;
+      return;
+    }
+    if (startedAt - first > 1_000) {
+      this.violated('F108', `${process.name} served ${id} ${time(startedAt - left.at)} after its disconnect`);
+    }
+  }
+
+  leak(where: string, text: string): void {
+    if (/[AR]TOKEN|SIMSECRET/.test(text)) this.violated('I11', `a secret in ${where}`);
+  }
+
+  // The end of a run
+
+  /** Every live refresh token of the grant, and which of them are still written down where a process can find them. */
+  remains(familyId: number, rows: ReadonlyMap<string, StoreRow>, shelves: readonly Shelf[]) {
+    const family = this.#provider.families[familyId - 1];
+    const live = (family?.refreshTokens ?? []).filter((token) => this.#provider.isLive(token));
+    const row = rows.get(`grant:${family?.user}`);
+    const held = new Set(row ? viewOf(row.body).held : []);
+    for (const shelf of shelves) {
+      for (const entry of shelf.entries) {
+        const view = viewOf(entry.body);
+        const standing = row ? compare(view, viewOf(row.body)) > 0 : true;
+        if (standing) for (const text of view.held) held.add(text);
+      }
+    }
+    return { live, found: live.filter((token) => held.has(token.text)) };
+  }
+
+  /** After all is healed and every process was asked: is what they know in the store? */
+  checkKnown(id: string, row: StoreRow | null): void {
+    const view = row ? viewOf(row.body) : { epoch: 0, generation: 0 };
+    for (const [process, known] of this.#knowledge) {
+      const position = process.alive ? known.get(id)?.returned : null;
+      if (position && compare(position, view) > 0) {
+        this.violated('I3', `${process.name} knows a newer grant of ${id} than the store at the end`);
+      }
+    }
+  }
+
+  /** In which window a live refresh token went that nobody has any more; `null`: in none. */
+  whereabouts(token: RefreshToken): Window | null {
+    const fate = this.#fate(token.text);
+    if (fate.wiped) return 'forgotten by the store';
+    if (!fate.receivedBy) return 'never arrived';
+    if (fate.storedAt !== null) return null;
+    if (!fate.receivedBy.alive) return fate.journaled.length > 0 ? 'written nowhere in time' : 'died with it';
+    return null;
+  }
+}
+
+function pointOf(kind: 'refresh' | 'announce' | 'probe' | 'repair'): Point {
+  switch (kind) {
+    case 'refresh':
+      return 'cas.intent';
+    case 'announce':
+      return 'cas.announce';
+    case 'probe':
+      return 'cas.probe';
+    case 'repair':
+      return 'cas.repair';
+    default:
+      return kind satisfies never;
+  }
+}
+
+function compare(
+  a: { readonly epoch: number; readonly generation: number },
+  b: { readonly epoch: number; readonly generation: number },
+): number {
+  return a.epoch - b.epoch || a.generation - b.generation;
+}

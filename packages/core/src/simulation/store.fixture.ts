@@ -1,0 +1,189 @@
+import type {
+  CasResult,
+  ListedRow,
+  ReadResult,
+  StoreKey,
+  StoreRow,
+  StoreValue,
+  TokenStore,
+} from '../token-store.ts';
+import type { Fault, Point } from './faults.fixture.ts';
+import type { Oracle } from './oracle.fixture.ts';
+import type { VirtualQueue } from './queue.fixture.ts';
+import { type RowView, viewOf } from './row-view.fixture.ts';
+import { EPOCH, type SimProcess } from './sim-process.fixture.ts';
+
+interface Change {
+  readonly at: number;
+  readonly id: string;
+  readonly before: StoreRow | null;
+}
+
+/** One store for all processes: linearizable, with a clock of its own; it can be away and it can forget. */
+export class SimStore {
+  readonly rows = new Map<string, StoreRow>();
+  readonly #changes: Change[] = [];
+  readonly #queue: VirtualQueue;
+  readonly #aheadMs: number;
+  /** In which order sealed texts first appeared, and who wrote them. */
+  readonly #seals = new Map<string, { readonly serial: number; readonly process: SimProcess }>();
+  downUntil = 0;
+
+  constructor(queue: VirtualQueue, aheadMs: number) {
+    this.#queue = queue;
+    this.#aheadMs = aheadMs;
+  }
+
+  now(): number {
+    return EPOCH + this.#queue.now + this.#aheadMs;
+  }
+
+  get seals(): number {
+    return this.#seals.size;
+  }
+
+  cas(id: string, expectedRev: number | null, next: StoreValue): CasResult {
+    const row = this.rows.get(id) ?? null;
+    if ((row?.rev ?? null) !== expectedRev) return { ok: false, row, now: this.now() };
+    const rev = (row?.rev ?? 0) + 1;
+    this.#changes.push({ at: this.#queue.now, id, before: row });
+    this.rows.set(id, { ...next, rev });
+    return { ok: true, rev, now: this.now() };
+  }
+
+  /** Shows the state of `ms` ago again, as a failover to a lagging replica does. */
+  fallBack(ms: number): void {
+    const since = this.#queue.now - ms;
+    for (let change = this.#changes.at(-1); change && change.at >= since; change = this.#changes.at(-1)) {
+      this.#changes.pop();
+      if (change.before) this.rows.set(change.id, change.before);
+      else this.rows.delete(change.id);
+    }
+  }
+
+  loseRow(id: string): void {
+    const before = this.rows.get(id);
+    if (!before) return;
+    this.#changes.push({ at: this.#queue.now, id, before });
+    this.rows.delete(id);
+  }
+
+  noteSeals(view: RowView, process: SimProcess): void {
+    for (const text of view.sealed) {
+      if (!this.#seals.has(text)) this.#seals.set(text, { serial: this.#seals.size, process });
+    }
+  }
+
+  canOpen(view: RowView, process: SimProcess): boolean {
+    const { keylessAfter } = process;
+    if (keylessAfter === null) return true;
+    return view.sealed.every((text) => {
+      const seal = this.#seals.get(text);
+      return !seal || seal.serial < keylessAfter || seal.process.index === process.index;
+    });
+  }
+}
+
+const HEADER = Buffer.from(JSON.stringify({ alg: 'dir', enc: 'A256GCM', kid: 'newer', v: 1 })).toString(
+  'base64url',
+);
+/** A value that was sealed with a key which this process does not have. */
+const SEALED_ELSEWHERE = `${HEADER}..AAAA.AAAA.AAAA`;
+
+/** What a process without the newer key sees. */
+export function unopened(body: string, view: RowView): string {
+  let text = body;
+  for (const sealed of view.sealed) text = text.replaceAll(sealed, SEALED_ELSEWHERE);
+  return text;
+}
+
+export function rowId(key: StoreKey): string {
+  return `${key.kind}:${key.id}`;
+}
+
+/** The store as one process reaches it. */
+export class StoreView implements TokenStore {
+  readonly name = 'simulated';
+  readonly #process: SimProcess;
+  readonly #store: SimStore;
+  readonly #oracle: Oracle;
+  readonly #queue: VirtualQueue;
+
+  constructor(process: SimProcess, store: SimStore, oracle: Oracle, queue: VirtualQueue) {
+    this.#process = process;
+    this.#store = store;
+    this.#oracle = oracle;
+    this.#queue = queue;
+  }
+
+  #ask<T>(point: Point, carryOut: (fault: Fault | null) => T, answered?: (value: T) => void): Promise<T> {
+    return this.#process.ask(point, carryOut, {
+      reachable: () =>
+        this.#store.downUntil <= this.#queue.now && this.#process.storeCutUntil <= this.#queue.now,
+      lost: () => new Error('the store did not answer'),
+      ...(answered ? { answered } : {}),
+    });
+  }
+
+  #shown(row: StoreRow | null): StoreRow | null {
+    if (!row || this.#process.keylessAfter === null) return row;
+    const view = viewOf(row.body);
+    return this.#store.canOpen(view, this.#process) ? row : { ...row, body: unopened(row.body, view) };
+  }
+
+  read(key: StoreKey): Promise<ReadResult> {
+    const id = rowId(key);
+    const grant = key.kind === 'grant';
+    const mode = this.#process.mode.get(key.id);
+    const point = grant ? (mode ? (`read.${mode}` as const) : 'read') : 'gate.read';
+    return this.#ask(
+      point,
+      () => {
+        const row = this.#store.rows.get(id) ?? null;
+        return { row: grant ? this.#shown(row) : row, now: this.#store.now() };
+      },
+      ({ row }) => {
+        if (grant) this.#oracle.readAnswered(this.#process, key.id, row);
+      },
+    );
+  }
+
+  cas(key: StoreKey, expectedRev: number | null, next: StoreValue): Promise<CasResult> {
+    const id = rowId(key);
+    if (key.kind !== 'grant') return this.#ask('gate.cas', () => this.#store.cas(id, expectedRev, next));
+    const current = this.#store.rows.get(id) ?? null;
+    const view = viewOf(next.body);
+    const point = this.#oracle.writePoint(current, view);
+    if (point === 'cas.announce') this.#process.mode.set(key.id, 'settle');
+    else if (point === 'cas.probe' || point === 'cas.intent') this.#process.mode.delete(key.id);
+    return this.#ask(
+      point,
+      () => {
+        const before = this.#store.rows.get(id) ?? null;
+        const unreadable = before !== null && !this.#store.canOpen(viewOf(before.body), this.#process);
+        const result = this.#store.cas(id, expectedRev, next);
+        if (result.ok) {
+          this.#store.noteSeals(view, this.#process);
+          this.#oracle.written(this.#process, key.id, point, before, next.body, unreadable);
+          return result;
+        }
+        return { ...result, row: this.#shown(result.row) };
+      },
+      (result) => {
+        if (point === 'cas.pair' && result.ok) this.#process.mode.delete(key.id);
+        if (result.ok) this.#oracle.writeAnswered(this.#process, key.id, point, view);
+        else this.#oracle.readAnswered(this.#process, key.id, result.row);
+      },
+    );
+  }
+
+  async now(): Promise<number> {
+    return this.#ask('read', () => this.#store.now());
+  }
+
+  async list(): Promise<readonly ListedRow[]> {
+    return [];
+  }
+
+  async close(): Promise<void> {}
+}

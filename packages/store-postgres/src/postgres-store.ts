@@ -15,7 +15,7 @@ import { Deadline } from './deadline.ts';
 import { toBytes } from './id-bytes.ts';
 import { isMissingTable, isRolledBack, notMigrated, unavailable } from './postgres-errors.ts';
 import { isPool, type PgPool } from './postgres-pool.ts';
-import { assertPrimary, listedRowOf, numberIn, rowOf } from './rows.ts';
+import { assertPrimary, listedRowsOf, numberIn, rowOf } from './rows.ts';
 import { assertNotLater, CURRENT_VERSION, migrate, quoteSchema } from './schema.ts';
 import { type Statements, statementsFor } from './statements.ts';
 
@@ -166,8 +166,8 @@ class PooledStore implements PostgresStore {
     ];
     return this.#operation(async (ask) => {
       const rows = await ask(this.#statements.list(query), values);
-      for (const row of rows.slice(0, 1)) assertPrimary(row);
-      return Object.freeze(rows.map(listedRowOf));
+      assertPrimary(rows[0]);
+      return listedRowsOf(rows);
     });
   }
 

@@ -8,7 +8,13 @@ export function rowOf(columns: unknown): StoreRow | null {
   return textIn(columns, 'rev') === null ? null : Object.freeze(fieldsOf(columns));
 }
 
-export function listedRowOf(columns: unknown): ListedRow {
+/** The rows of a list, in which an outer join that found none stands for an empty one. */
+export function listedRowsOf(rows: readonly unknown[]): readonly ListedRow[] {
+  const found = rows.filter((columns) => textIn(columns, 'rev') !== null);
+  return Object.freeze(found.map(listedRowOf));
+}
+
+function listedRowOf(columns: unknown): ListedRow {
   const id = fromBytes(Buffer.from(textIn(columns, 'id') ?? '', 'hex'));
   return Object.freeze({ ...fieldsOf(columns), id });
 }

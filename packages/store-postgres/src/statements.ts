@@ -87,8 +87,12 @@ function listStatement(table: string, { state, dueBefore, after }: ListQuery): s
   if (after !== undefined) {
     conditions.push(`(${head}, r.id) > (${HEAD.replace('id', `$${next}::bytea`)}, $${next}::bytea)`);
   }
-  const order = dueBefore === undefined ? `${head}, r.id` : `r.due_at, ${head}, r.id`;
+  const [order, outerOrder] =
+    dueBefore === undefined ? [`${head}, r.id`, 'r.id'] : [`r.due_at, ${head}, r.id`, 'r.due_at, r.id'];
+  // Joined, so that a standby without a match still says what it is.
   return `WITH ${CLOCK}
     SELECT encode(r.id, 'hex') AS id, pg_is_in_recovery()::text AS standby, ${COLUMNS}
-    FROM ${table} AS r WHERE ${conditions.join(' AND ')} ORDER BY ${order} LIMIT $3::integer`;
+    FROM clock LEFT JOIN (
+      SELECT * FROM ${table} AS r WHERE ${conditions.join(' AND ')} ORDER BY ${order} LIMIT $3::integer) AS r ON true
+    ORDER BY ${outerOrder}`;
 }

@@ -1,6 +1,8 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { FlakyStore } from './flaky-store.fixture.ts';
 import { Bench, DAY, HOUR, MINUTE } from './manager.fixture.ts';
+import { memoryStore } from './memory-store.ts';
+import { ManualClock } from './testing/manual-clock.ts';
 
 let bench: Bench;
 let store: FlakyStore;
@@ -318,5 +320,67 @@ describe('a person acts meanwhile', () => {
       pending: { userEmail: 'limited@clientname.com' },
     });
     expect((await connection.reject()).pending).toBeUndefined();
+  });
+});
+
+describe('between two awaits', () => {
+  it('F33 a process stopped between its intent and the first byte sends nothing on that intent (T3)', async () => {
+    const { connection, presented } = await connected();
+    await bench.clock.advance(30 * MINUTE);
+    const inner = store.cas.bind(store);
+    let stopped = false;
+    store.cas = async (key, expectedRev, next) => {
+      const result = await inner(key, expectedRev, next);
+      if (!stopped && next.body.includes('"kind":"refresh"')) {
+        stopped = true;
+        // Response deadline and linger no longer fit into what is left of the lease.
+        bench.clock.stall(30_001);
+      }
+      return result;
+    };
+    expect(await connection.getAccessToken({ waitMs: HOUR })).toBeTruthy();
+    const intents = store.writes.filter(({ body }) => body.includes('"kind":"refresh"'));
+    expect(intents).toHaveLength(2);
+    expect(presented()).toBe(1);
+  });
+
+  it('F44 what is in memory does not go back to what a store shows that takes no writes', async () => {
+    const { connection } = await connected();
+    const old = await connection.getAccessToken();
+    await bench.clock.advance(30 * MINUTE);
+    const inner = store.cas.bind(store);
+    store.cas = async (key, expectedRev, next) => {
+      if (next.body.includes('"generation":2')) throw new Error('read-only');
+      return inner(key, expectedRev, next);
+    };
+    const fresh = await connection.getAccessToken();
+    expect(fresh).not.toBe(old);
+    for (let minute = 0; minute < 6; minute += 1) {
+      await bench.clock.advance(MINUTE);
+      expect(await connection.getAccessToken()).toBe(fresh);
+      expect(await connection.status()).toMatchObject({ generation: 2, state: 'active' });
+    }
+    store.cas = inner;
+    await bench.clock.advance(5_000);
+    await vi.waitFor(() =>
+      expect(store.writes.some(({ body }) => body.includes('"generation":2'))).toBe(true),
+    );
+  });
+
+  it('F31 F29 a wall clock set ahead a day misleads nobody where the store has a clock of its own', async () => {
+    const storeClock = new ManualClock({ now: Date.UTC(2026, 0) });
+    bench = await Bench.open({ registrations: [{ tokenExpirationMs: 30 * MINUTE }] });
+    store = new FlakyStore(memoryStore({ clock: storeClock }));
+    const connection = bench.manager({ store }).connection('ann');
+    await bench.signIn(connection);
+    const token = await connection.getAccessToken();
+    for (const jump of [DAY, -DAY, -DAY, 10 * MINUTE]) {
+      bench.clock.jumpWall(jump);
+      expect(await connection.getAccessToken()).toBe(token);
+    }
+    expect(bench.emulator.ledger.refreshes()).toBe(0);
+    bench.clock.stall(30 * MINUTE);
+    storeClock.stall(30 * MINUTE);
+    expect(await connection.getAccessToken()).not.toBe(token);
   });
 });

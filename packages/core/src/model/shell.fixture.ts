@@ -1,0 +1,420 @@
+import { CLOCK_DRIFT_MS } from '../expiry.ts';
+import type { EventTime, Flight, FlightContext, FlightEffect, FlightEvent, Snapshot } from '../flight.ts';
+import { compareGrants, EMPTY_RECORD, type GrantRecord } from '../record.ts';
+import { sightLease } from '../store-time.ts';
+import type { TokenOutcome } from '../token-outcome.ts';
+import { checkProbe, checkSend, checkWrite, tokenOf } from './invariants.fixture.ts';
+import { normal } from './parts.fixture.ts';
+import { familyOf } from './provider.fixture.ts';
+import {
+  type Answer,
+  type Config,
+  NOW,
+  type Op,
+  type Outcome,
+  type Process,
+  type Running,
+  type Sight,
+  type Store,
+  type Truth,
+  type World,
+} from './world.fixture.ts';
+
+/**
+ * The part of the shell: carries out what a flight asks for and answers it, as `run-flight`, the repository, the
+ * held grant and the store's time do.
+ */
+
+export function withProcess(world: World, index: number, change: Partial<Process>): World {
+  const processes = world.processes.map((process, at) =>
+    at === index ? { ...process, ...change } : process,
+  );
+  return { ...world, processes };
+}
+
+export function withTruth(world: World, change: Partial<Truth>): World {
+  return { ...world, truth: { ...world.truth, ...change } };
+}
+
+export function withStore(world: World, change: Partial<Store>): World {
+  return { ...world, store: { ...world.store, ...change } };
+}
+
+function processAt(world: World, index: number): Process {
+  const process = world.processes[index];
+  if (!process) throw new Error(`There is no process ${index}.`);
+  return process;
+}
+
+function runningAt(world: World, index: number): Running {
+  const { running } = processAt(world, index);
+  if (!running) throw new Error(`Process ${index} has no flight.`);
+  return running;
+}
+
+export function timeOf({ lag }: Process): EventTime {
+  return { store: NOW + lag, mono: NOW };
+}
+
+function pairIn(record: GrantRecord): Snapshot['pair'] {
+  return typeof record.tokens === 'string' ? null : record.tokens;
+}
+
+/** What memory holds of a grant. Its details matter only where a store may fall back and be repaired from it. */
+function remembered(config: Config, snapshot: Snapshot | null): Snapshot | null {
+  if (!snapshot) return null;
+  const { record, pair } = snapshot;
+  if (config.kinds.includes('fallback')) return normal({ rev: 0, record, pair });
+  const { epoch, generation, tokens, dead, disconnectedAt } = record;
+  return normal({
+    rev: 0,
+    record: { ...EMPTY_RECORD, epoch, generation, tokens, dead, disconnectedAt },
+    pair,
+  });
+}
+
+/** As `HeldGrant.take`: never goes back. */
+function take(config: Config, process: Process, snapshot: Snapshot | null): Process {
+  const held = process.known;
+  const behind = held !== null && (!snapshot || compareGrants(snapshot.record, held.record) < 0);
+  return behind ? process : { ...process, known: remembered(config, snapshot) };
+}
+
+/** As `GrantRepository.#view`, with the store's time as this process knows it. */
+export function lookAt(config: Config, process: Process, snapshot: Snapshot | null): [number, Sight | null] {
+  const intent = snapshot?.record.intent;
+  if (!intent) return [0, null];
+  const { sight } = process;
+  const { attemptId, kind, leaseUntil } = intent;
+  const previous = sight && {
+    key: `${sight.attemptId} ${sight.kind} ${sight.leaseUntil}`,
+    jumps: sight.jumped ? -1 : 0,
+    monoEndsAt: sight.monoEndsAt,
+    distrusted: sight.distrusted,
+  };
+  const at = { ...timeOf(process), jumps: 0 };
+  const seen = sightLease(intent, previous, at, config.believed);
+  const { jumps, monoEndsAt, distrusted } = seen.sight;
+  return [seen.leftMs, { attemptId, kind, leaseUntil, jumped: jumps !== 0, monoEndsAt, distrusted }];
+}
+
+/** As `StoreTime.note`. */
+function noted(process: Process, now: number): Process {
+  const lag = now - NOW;
+  const jumped = process.loaded && Math.abs(lag - process.lag) > CLOCK_DRIFT_MS;
+  const sight = process.sight && { ...process.sight, jumped: process.sight.jumped || jumped };
+  return { ...process, lag, sight, loaded: true };
+}
+
+/** The store's answer, looked at. */
+function received(
+  config: Config,
+  process: Process,
+  snapshot: Snapshot | null,
+  now: number,
+): readonly [Process, number] {
+  const later = noted(process, now);
+  const [leaseLeftMs, sight] = lookAt(config, later, snapshot);
+  return [take(config, { ...later, sight }, snapshot), leaseLeftMs];
+}
+
+export function snapshotOf(world: World): Snapshot | null {
+  const { row } = world.store;
+  return row && { rev: row.rev, record: row.record, pair: pairIn(row.record) };
+}
+
+/** Loads the record into an idle process, in one step. */
+export function load(config: Config, world: World, index: number): World {
+  const [process] = received(config, processAt(world, index), snapshotOf(world), NOW);
+  return withProcess(world, index, process);
+}
+
+/** In a store that gives no revision twice: any that nobody remembers, so that equal states look equal. */
+export function nextRevision({ revisions }: Config, { store, processes }: World): number {
+  if (revisions === 'counted') return (store.row?.rev ?? 0) + 1;
+  const used = new Set([store.row?.rev, ...store.past.map(({ row }) => row?.rev)]);
+  for (const { running } of processes) {
+    if (!running) continue;
+    const { flight, op } = running;
+    if ('snapshot' in flight) used.add(flight.snapshot.rev);
+    if ('rev' in flight) used.add(flight.rev);
+    if ('found' in flight) used.add(flight.found.snapshot?.rev);
+    if (op.kind === 'write') used.add(op.expectedRev ?? 0);
+    if (op.kind === 'answered' && 'snapshot' in op.answer) used.add(op.answer.snapshot?.rev);
+  }
+  let rev = 1;
+  while (used.has(rev)) rev += 1;
+  return rev;
+}
+
+/** Carries out a read or write at the store. The answer has not reached the process. */
+export function execute(config: Config, world: World, index: number): readonly [World, Answer] {
+  const { op } = runningAt(world, index);
+  if (op.kind === 'read') return [world, { type: 'read', snapshot: snapshotOf(world), now: NOW }];
+  if (op.kind !== 'write') throw new Error(`The store does not take "${op.kind}".`);
+  const { row, family, past } = world.store;
+  if ((row?.rev ?? null) !== op.expectedRev) {
+    return [world, { type: 'refused', snapshot: snapshotOf(world), now: NOW }];
+  }
+  const token = tokenOf(op.record);
+  const to = token ? familyOf(token) : op.record.epoch <= 1 ? '1' : String(op.record.epoch - NOW + 1);
+  checkWrite(config, world, index, op.record, to);
+  const intent = op.record.intent;
+  let next = world;
+  if (intent?.kind === 'probe' && row?.record.intent?.kind !== 'probe') checkProbe(config, world, intent);
+  if (intent?.kind === 'announce') {
+    next = withTruth(next, { announced: { attemptId: intent.attemptId, announcedAt: NOW } });
+  }
+  const record = normal(op.record);
+  const rev = nextRevision(config, world);
+  const canFall = config.kinds.includes('fallback') && !world.truth.fell;
+  const kept = canFall ? [...past, { row, family }].slice(-3) : past;
+  next = withStore(next, { row: { rev, record }, family: to, past: kept });
+  return [next, { type: 'written', snapshot: { rev, record, pair: pairIn(record) }, now: NOW }];
+}
+
+function tokenOutcome(outcome: Outcome): TokenOutcome {
+  switch (outcome.kind) {
+    case 'ok': {
+      const { token } = outcome;
+      const response = {
+        accessToken: `access ${token}`,
+        refreshToken: token,
+        expiresInSeconds: 1,
+        refreshExpiresInSeconds: null,
+        userEmail: null,
+        format: 'json',
+        anomalies: [],
+      } as const;
+      return { kind: 'ok', response };
+    }
+    case 'invalid_grant':
+      return { kind: 'rejected', error: 'invalid_grant' };
+    case 'unknown':
+      return { kind: 'unknown', reason: 'reset', status: null, retryAfterMs: null };
+    case 'unrecognized':
+      return { kind: 'unrecognized', status: 418, error: null };
+    case 'rate_limited':
+      return { kind: 'not_sent', reason: 'rate_limited', retryAfterMs: null, detail: '429' };
+    default:
+      return outcome satisfies never;
+  }
+}
+
+const DOWN = new Error('The store did not answer.');
+
+/** An answer reaches its flight, which goes on until it asks for something again. */
+export function deliver(config: Config, world: World, index: number, answer: Answer): World {
+  const process = processAt(world, index);
+  const { op } = runningAt(world, index);
+  switch (answer.type) {
+    case 'failed': {
+      const type = op.kind === 'write' ? 'write_failed' : 'read_failed';
+      return proceed(config, world, index, { type, error: DOWN, time: timeOf(process) });
+    }
+    case 'outcome':
+      return deliverOutcome(config, world, index, answer.outcome);
+    case 'read':
+    case 'refused':
+    case 'written': {
+      const [later, leaseLeftMs] = received(config, process, answer.snapshot, answer.now);
+      const { snapshot } = answer;
+      const next = withProcess(world, index, later);
+      const time = timeOf(later);
+      if (answer.type !== 'written')
+        return proceed(config, next, index, { type: answer.type, snapshot, leaseLeftMs, time });
+      if (!snapshot) throw new Error('A write leaves a row.');
+      return proceed(config, next, index, { type: 'written', snapshot, leaseLeftMs, time });
+    }
+    default:
+      return answer satisfies never;
+  }
+}
+
+function deliverOutcome(config: Config, world: World, index: number, outcome: Outcome): World {
+  const running = runningAt(world, index);
+  const { truth } = world;
+  let next = world;
+  if (outcome.kind === 'ok' && !truth.received.includes(outcome.token)) {
+    next = withTruth(next, { received: [...truth.received, outcome.token].sort() });
+  }
+  if (outcome.kind === 'unrecognized' || outcome.kind === 'rate_limited') {
+    const presented = truth.presented.filter(({ attemptId }) => attemptId !== running.attemptId);
+    next = withTruth(next, { presented });
+  }
+  if (outcome.kind === 'invalid_grant')
+    next = withProcess(next, index, { running: { ...running, refused: true, replayed: null } });
+  const event = {
+    type: 'outcome',
+    outcome: tokenOutcome(outcome),
+    time: timeOf(processAt(next, index)),
+  } as const;
+  return proceed(config, next, index, event);
+}
+
+export function contextOf(config: Config, { attemptId, known }: Running): FlightContext {
+  return {
+    attemptId,
+    owner: 'owner',
+    timings: config.believed,
+    known,
+    jitter: 0,
+    configuredLifeMs: undefined,
+    refreshYear: 'unknown',
+    journaled: config.journal !== 'none',
+    mayReparse: false,
+  };
+}
+
+/** Begins a flight. */
+export function takeOff(config: Config, world: World, index: number, attemptId: string): World {
+  const process = processAt(world, index);
+  const [flight, effects] = config.system.takeOff();
+  const running: Running = {
+    attemptId,
+    known: process.known,
+    flight,
+    op: { kind: 'read' },
+    writtenAt: 0,
+    refused: false,
+    replayed: null,
+  };
+  return carryOut(config, withProcess(world, index, { running }), index, flight, effects);
+}
+
+/** One event into the real machine, and its effects. */
+export function proceed(config: Config, world: World, index: number, event: FlightEvent): World {
+  const running = runningAt(world, index);
+  const [flight, effects] = config.system.step(contextOf(config, running), running.flight, event);
+  const leaseLeftMs = 'leaseLeftMs' in event ? event.leaseLeftMs : 0;
+  return carryOut(config, world, index, flight, effects, leaseLeftMs);
+}
+
+function carryOut(
+  config: Config,
+  world: World,
+  index: number,
+  flight: Flight,
+  effects: readonly FlightEffect[],
+  leaseLeftMs = 0,
+): World {
+  let next = withProcess(world, index, { running: { ...runningAt(world, index), flight } });
+  let asked: FlightEffect | null = null;
+  for (const effect of effects) {
+    switch (effect.type) {
+      case 'hang_up':
+      case 'blocked':
+      case 'anomaly':
+      case 'report':
+        break;
+      case 'hold':
+        next = withProcess(next, index, { known: remembered(config, effect.snapshot), unpersisted: true });
+        break;
+      case 'forget':
+        next = forget(next, index, effect.below);
+        break;
+      default:
+        asked = effect;
+    }
+  }
+  if (flight.at === 'done') return landed(config, next, index, flight.result);
+  if (!asked) throw new Error(`A flight at "${flight.at}" asked for nothing.`);
+  return ask(config, next, index, asked, leaseLeftMs);
+}
+
+function ask(config: Config, world: World, index: number, effect: FlightEffect, leaseLeftMs: number): World {
+  const process = processAt(world, index);
+  const running = runningAt(world, index);
+  const time = timeOf(process);
+  const wait = (op: Op, change: Partial<Running> = {}): World =>
+    withProcess(world, index, { running: normal({ ...running, ...change, op }) });
+  switch (effect.type) {
+    case 'read':
+      return wait({ kind: 'read' });
+    case 'write': {
+      const { expectedRev, record } = effect;
+      return wait(
+        { kind: 'write', expectedRev, record },
+        running.flight.at === 'intending' ? { writtenAt: NOW } : {},
+      );
+    }
+    case 'replay':
+      return wait({ kind: 'replay', above: effect.above });
+    case 'journal':
+      return wait({ kind: 'journal', record: effect.record });
+    case 'timer':
+      return wait({ kind: 'timer', ticks: Math.ceil(effect.ms / 10_000) });
+    case 'gate':
+      return proceed(config, world, index, { type: 'gate_open', lastOkAt: null, time });
+    case 'connect':
+      return proceed(config, world, index, { type: 'connected', time });
+    case 'send': {
+      if (!config.system.maySend(NOW - running.writtenAt, leaseLeftMs, config.believed)) {
+        const detail = 'the lease is nearly over';
+        const outcome = { kind: 'not_sent', reason: 'lease_too_short', retryAfterMs: null, detail } as const;
+        return proceed(config, world, index, { type: 'outcome', outcome, time });
+      }
+      return send(config, wait({ kind: 'send' }), index, effect);
+    }
+    default:
+      throw new Error(`The model knows no "${effect.type}".`);
+  }
+}
+
+function send(
+  config: Config,
+  world: World,
+  index: number,
+  { refreshToken, intent }: Extract<FlightEffect, { type: 'send' }>,
+): World {
+  checkSend(config, world, index, intent, refreshToken);
+  const { flight } = runningAt(world, index);
+  const epoch = flight.at === 'sending' ? flight.snapshot.record.epoch : 0;
+  const { attemptId, generation, leaseUntil } = intent;
+  const { truth } = world;
+  const request = { attemptId, token: refreshToken, epoch, generation, age: 0, orphan: false };
+  const presented = truth.presented.filter(({ token }) => token !== refreshToken);
+  return withTruth(world, {
+    requests: [...truth.requests, request],
+    presented: [...presented, { token: refreshToken, attemptId, leaseUntil }],
+  });
+}
+
+function forget(world: World, index: number, below: { epoch: number; generation: number }): World {
+  const kept = (entries: Process['journal']): Process['journal'] =>
+    entries.filter(
+      ({ record }) =>
+        compareGrants(record, below) >= 0 ||
+        entries.every((other) => compareGrants(other.record, record) <= 0),
+    );
+  const own = processAt(world, index).journal;
+  return withProcess(withStore(world, { journal: kept(world.store.journal) }), index, { journal: kept(own) });
+}
+
+/** As `Refresher.#landed`. */
+function landed(
+  config: Config,
+  world: World,
+  index: number,
+  result: Extract<Flight, { at: 'done' }>['result'],
+): World {
+  const process = processAt(world, index);
+  const { attemptId } = runningAt(world, index);
+  const idle: Process = { ...process, running: null, unpersisted: false, excused: process.cut };
+  const next = result.kind === 'settled' ? take(config, idle, result.snapshot) : idle;
+  // The name is compared by its own flight only, so that later flights may bear it again.
+  const nameless = (row: Store['row']): Store['row'] =>
+    row?.record.lastAttemptId === attemptId
+      ? { ...row, record: { ...row.record, lastAttemptId: null } }
+      : row;
+  const { row, past } = world.store;
+  const { truth } = world;
+  const presented = truth.presented.map((entry) =>
+    entry.attemptId === attemptId ? { ...entry, attemptId: '' } : entry,
+  );
+  const announced = truth.announced?.attemptId === attemptId ? null : truth.announced;
+  return withStore(withTruth(withProcess(world, index, next), { presented, announced }), {
+    row: nameless(row),
+    past: past.map((older) => ({ ...older, row: nameless(older.row) })),
+  });
+}

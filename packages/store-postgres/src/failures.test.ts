@@ -108,7 +108,7 @@ describe.skipIf(NO_POSTGRES)('when PostgreSQL gets in the way', () => {
       () => 'written',
       (error: unknown) => (isHighQError(error) ? error.code : 'not ours'),
     );
-    await terminateWaiting(holder, schema);
+    await terminateWaiting(admin, schema);
     expect(await outcome).toBe('store_unavailable');
     await holder.query('ROLLBACK');
     holder.release();
@@ -132,11 +132,32 @@ describe.skipIf(NO_POSTGRES)('when PostgreSQL gets in the way', () => {
     expect(await store.cas(grant('u'), 1, value())).toMatchObject({ ok: true, rev: 2 });
   });
 
+  it('does not call it a refusal when what stood in the way is gone by the time it looks', async () => {
+    const { store, schema } = await open();
+    await store.cas(login('u'), null, value());
+    await store.cas(grant('u'), null, value());
+    let meddle = '';
+    const pool = transactionPooling(openPool(), async (text) => {
+      if (!text.includes('LEFT JOIN') || meddle === '') return;
+      const statement = meddle;
+      meddle = '';
+      await admin.query(statement);
+    });
+    const late = postgresStore({ pool, schema });
+    await late.check();
+    meddle = `DELETE FROM "${schema}".hq_row WHERE kind = 'login'`;
+    expect(await late.cas(login('u'), null, value({ body: 'new' }))).toMatchObject({ ok: true, rev: 1 });
+    meddle = `UPDATE "${schema}".hq_row SET rev = 5 WHERE kind = 'grant'`;
+    expect(await late.cas(grant('u'), 5, value({ body: 'new' }))).toMatchObject({ ok: true, rev: 6 });
+    meddle = `UPDATE "${schema}".hq_row SET rev = 7 WHERE kind = 'grant'`;
+    expect(await late.cas(grant('u'), 5, value())).toMatchObject({ ok: false, row: { rev: 7 } });
+  });
+
   it('F51 works behind a proxy that hands out connections by transaction, and leaves nothing on them', async () => {
     const schema = newSchema();
     const statements = new Set<string>();
     const store = postgresStore({
-      pool: transactionPooling(openPool(), (text) => statements.add(text)),
+      pool: transactionPooling(openPool(), (text) => void statements.add(text)),
       schema,
     });
     await store.migrate();
@@ -284,11 +305,9 @@ describe.skipIf(NO_POSTGRES)('when PostgreSQL gets in the way', () => {
 });
 
 /** Ends the connection that waits for a lock in `schema`, as soon as one does. */
-async function terminateWaiting(
-  holder: { query(text: string, values: string[]): Promise<{ rowCount: number | null }> },
-  schema: string,
-): Promise<void> {
+async function terminateWaiting(admin: Pool, schema: string): Promise<void> {
   const terminate = `SELECT pg_terminate_backend(pid) FROM pg_stat_activity
     WHERE wait_event_type = 'Lock' AND position($1 IN query) > 0 AND pid <> pg_backend_pid()`;
-  while ((await holder.query(terminate, [`UPDATE "${schema}"`])).rowCount === 0);
+  // Each time in a transaction of its own, within which activity would stand still.
+  while ((await admin.query(terminate, [`UPDATE "${schema}"`])).rowCount === 0);
 }

@@ -5,13 +5,16 @@ import type { PgClient, PgPool, PgStatement } from './postgres-pool.ts';
  * What a proxy makes of a pool when it hands out connections by transaction: each goes to another connection than the
  * one before, which has lost everything that its session knew.
  */
-export function transactionPooling(pool: Pool, onStatement: (text: string) => void = () => {}): PgPool {
+export function transactionPooling(
+  pool: Pool,
+  beforeStatement: (text: string) => Promise<void> | void = () => {},
+): PgPool {
   return {
     async connect(): Promise<PgClient> {
       let held: PoolClient | null = null;
       return {
         async query({ text, values }: PgStatement) {
-          onStatement(text);
+          await beforeStatement(text);
           const client = held ?? (await pool.connect());
           held = text.startsWith('BEGIN') ? client : held;
           try {

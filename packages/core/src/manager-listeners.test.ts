@@ -1,0 +1,108 @@
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { BusyStore } from './busy-store.fixture.ts';
+import type { HighQEvents } from './events.ts';
+import { Bench, MINUTE } from './manager.fixture.ts';
+
+const LIFE = 30 * MINUTE;
+let bench: Bench;
+let store: BusyStore;
+afterEach(async () => {
+  store.down = false;
+  store.refused.clear();
+  await bench.close();
+});
+
+type Options = Parameters<Bench['manager']>[0];
+
+async function connected(options: Options = {}) {
+  bench = await Bench.open({ registrations: [{ tokenExpirationMs: LIFE }] });
+  store = new BusyStore();
+  const start = (more: Options = {}) => bench.manager({ store, ...options, ...more });
+  const manager = start();
+  const connection = manager.connection('ann');
+  await bench.signIn(connection);
+  return { manager, connection, start };
+}
+
+const presented = (): number => bench.emulator.ledger.count({ kind: 'presented', tokenType: 'refresh' });
+
+describe('a listener that fails', () => {
+  const failures: Readonly<Record<string, () => unknown>> = {
+    throws: () => {
+      throw new Error('by a listener');
+    },
+    rejects: async () => {
+      throw new Error('by a listener');
+    },
+    'returns what rejects without being a Promise': () => ({
+      // biome-ignore lint/suspicious/noThenProperty: what a listener returns may be anything
+      then: (_: unknown, reject?: (reason: Error) => void) => reject?.(new Error('by a listener')),
+    }),
+    'throws in a later turn': () => {
+      setImmediate(() => {
+        throw new Error('by a listener');
+      });
+    },
+    'leaves a rejection unhandled': () => {
+      void Promise.reject(new Error('by a listener'));
+    },
+  };
+
+  /** The process goes on after what nobody caught, as a program may decide. */
+  async function survivingUncaught(run: () => Promise<void>): Promise<void> {
+    const names = ['uncaughtException', 'unhandledRejection'] as const;
+    const before = names.map((name) => [name, process.listeners(name as 'uncaughtException')] as const);
+    const ignore = (): void => undefined;
+    for (const name of names) {
+      process.removeAllListeners(name);
+      process.on(name, ignore);
+    }
+    try {
+      await run();
+      await bench.clock.settle(20);
+    } finally {
+      for (const [name, listeners] of before) {
+        process.off(name, ignore);
+        for (const listener of listeners) process.on(name, listener);
+      }
+    }
+  }
+
+  it.each(Object.entries(failures))(
+    'F60g %s: every refresh goes on, and what it told was written before',
+    async (_, fail) => {
+      const { manager, connection, start } = await connected();
+      const toldAt: unknown[] = [];
+      const names: readonly (keyof HighQEvents)[] = [
+        'refreshed',
+        'refreshFailed',
+        'uncertain',
+        'reauthorizationRequired',
+        'horizon',
+        'persistFailed',
+        'anomaly',
+        'disconnected',
+      ];
+      for (const name of names) manager.on(name, fail);
+      manager.on('refreshed', () => void toldAt.push(store.writtenGeneration));
+      await survivingUncaught(async () => {
+        for (let life = 0; life < 3; life += 1) {
+          await bench.clock.advance(LIFE);
+          expect(await connection.getAccessToken()).toBeTruthy();
+        }
+        await vi.waitFor(() => expect(toldAt).toEqual([2, 3, 4]));
+        expect(presented()).toBe(3);
+        // Were the process to end with the listener's mistake, the next one would find all of it.
+        expect(await start().connection('ann').getAccessToken()).toBe(await connection.getAccessToken());
+
+        bench.emulator.revoke();
+        await bench.clock.advance(LIFE);
+        await expect(connection.getAccessToken()).rejects.toMatchObject({ reason: 'revoked_or_expired' });
+        await bench.signIn(connection);
+        expect(await connection.getAccessToken()).toBeTruthy();
+        await connection.disconnect();
+        await expect(connection.getAccessToken()).rejects.toMatchObject({ code: 'not_connected' });
+      });
+    },
+  );
+});

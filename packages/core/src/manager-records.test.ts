@@ -1,0 +1,235 @@
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { type Connection, internals, type TokenManager } from './contracts.ts';
+import { Bench, DAY, HOUR, MINUTE } from './manager.fixture.ts';
+import { memoryStore } from './memory-store.ts';
+import { RestoredStore } from './restored-store.fixture.ts';
+import { storeJournal } from './store-journal.ts';
+
+const LIFE = 30 * MINUTE;
+const LEASE = 180_000;
+const SETTLE = 5_000;
+const REFRESH = { endpoint: 'token', grantType: 'refresh_token' } as const;
+let bench: Bench;
+let store: RestoredStore;
+afterEach(() => bench.close());
+
+type Options = Parameters<Bench['manager']>[0];
+
+async function connected(options: Options = {}) {
+  bench = await Bench.open({ registrations: [{ tokenExpirationMs: LIFE }] });
+  store = new RestoredStore();
+  const start = (more: Options = {}) => bench.manager({ store, ...options, ...more });
+  const manager = start();
+  const connection = manager.connection('ann');
+  await bench.signIn(connection);
+  return { manager, connection, start };
+}
+
+const presented = (): number => bench.emulator.ledger.count({ kind: 'presented', tokenType: 'refresh' });
+
+/** The newest token of its kind that the emulator gave out. */
+function newest(tokenType: 'access' | 'refresh'): string {
+  const token = bench.emulator.ledger.filter({ kind: 'issued', tokenType }).at(-1)?.token;
+  if (!token) throw new Error('nothing was issued');
+  return token;
+}
+
+/** The next refresh is answered with these tokens, and nothing becomes of it at the provider. */
+function answerOnce(accessToken: string, refreshToken: string): void {
+  const members = `<access_token>${accessToken}</access_token><refresh_token>${refreshToken}</refresh_token>`;
+  bench.emulator.faults.add({
+    match: REFRESH,
+    kind: 'status',
+    status: 200,
+    times: 1,
+    headers: { 'content-type': 'application/xml' },
+    body: `<TokenResponse>${members}<expires_in>1800</expires_in><token_type>bearer</token_type></TokenResponse>`,
+  });
+}
+
+describe('an answer that repeats a token', () => {
+  it('F11 the old refresh token: a generation all the same, told as an anomaly, and presented again next time', async () => {
+    const { connection, start } = await connected();
+    answerOnce('another-access-token', newest('refresh'));
+    await bench.clock.advance(LIFE);
+    expect(await connection.getAccessToken()).toBe('another-access-token');
+    expect(await connection.status()).toMatchObject({ state: 'active', generation: 2 });
+    expect(bench.named('anomaly').map(({ anomaly }) => anomaly)).toEqual(['refresh_token_unchanged']);
+    // Another process takes the pair for newer by its generation, though half of it is the same.
+    expect(await start().connection('ann').getAccessToken()).toBe('another-access-token');
+    expect(presented()).toBe(1);
+
+    await bench.clock.advance(LIFE);
+    expect(await connection.getAccessToken()).toBe(newest('access'));
+    expect(await connection.status()).toMatchObject({ state: 'active', generation: 3 });
+    expect(presented()).toBe(2);
+    expect(bench.named('reauthorizationRequired')).toEqual([]);
+  });
+
+  it('F12 the old access token: taken with its new expiry, and not renewed again at each call', async () => {
+    const { manager, connection } = await connected();
+    const access = newest('access');
+    // The refresh token of a second grant stands for the new one.
+    await bench.signIn(manager.connection('spare'));
+    answerOnce(access, newest('refresh'));
+    await bench.clock.advance(LIFE - 1);
+    expect(await connection.getAccessToken()).toBe(access);
+    const renewedAt = bench.clock.now();
+    expect(presented()).toBe(1);
+    for (let call = 0; call < 100; call += 1) expect(await connection.getAccessToken()).toBe(access);
+    expect(await connection.status()).toMatchObject({
+      state: 'active',
+      generation: 2,
+      access: { expiresAt: renewedAt + LIFE },
+    });
+    await bench.clock.advance(LIFE / 2);
+    expect(await connection.getAccessToken()).toBe(access);
+    expect(presented()).toBe(1);
+    await bench.clock.advance(LIFE / 2);
+    expect(await connection.getAccessToken()).not.toBe(access);
+    expect(presented()).toBe(2);
+  });
+});
+
+/** At generation 2, with a backup of generation 1. */
+async function renewedSinceBackup(connection: Connection) {
+  const restore = store.backUp();
+  await bench.clock.advance(LIFE);
+  const token = await connection.getAccessToken();
+  expect(await connection.status()).toMatchObject({ generation: 2 });
+  return { token, restore };
+}
+
+describe('a row rolled back to the generation before', () => {
+  it('F72 a process that knows the newer one writes it again, and the old one is presented by nobody', async () => {
+    const { connection, start } = await connected();
+    const { token, restore } = await renewedSinceBackup(connection);
+    await restore();
+    expect((await start().connection('ann').status()).generation).toBe(1);
+    await bench.clock.advance(31_000);
+    // In use, it is read again in the background, and found to have fallen back.
+    expect(await connection.getAccessToken()).toBe(token);
+    await vi.waitFor(() => expect(store.grant('ann').generation).toBe(2));
+    expect(store.grant('ann')).toMatchObject({ intent: { kind: 'repair' } });
+    expect(await start().connection('ann').getAccessToken()).toBe(token);
+    await bench.clock.advance(LIFE);
+    expect(await connection.getAccessToken()).not.toBe(token);
+    const { state, generation } = await connection.status();
+    expect(state).toBe('active');
+    // The repair counts as an outcome that nobody knows, so a probe may have come before the refresh.
+    expect([3, 4]).toContain(generation);
+    expect(presented()).toBe(generation - 1);
+    expect(bench.emulator.ledger.presentedTwice()).toBe(0);
+  });
+
+  it('F72 also when the token has ended before it is found out', async () => {
+    const { connection } = await connected();
+    const { restore } = await renewedSinceBackup(connection);
+    await restore();
+    await bench.clock.advance(LIFE + HOUR);
+    const renewed = connection.getAccessToken({ waitMs: HOUR }).catch(() => null);
+    await vi.waitFor(() => expect(store.grant('ann').generation).toBe(2));
+    await bench.clock.advance(LEASE + SETTLE + 2_000);
+    await renewed;
+    await vi.waitFor(async () => {
+      await bench.clock.advance(1_000);
+      expect(await connection.status()).toMatchObject({ state: 'active', generation: 3 });
+    }, 10_000);
+    expect(presented()).toBe(2);
+    expect(bench.emulator.ledger.presentedTwice()).toBe(0);
+  });
+
+  it('F72 a journal that knows it is believed before anything is sent', async () => {
+    const { connection, start } = await connected({ journal: storeJournal(memoryStore()) });
+    const { token, restore } = await renewedSinceBackup(connection);
+    await restore();
+    const after = start().connection('ann');
+    await after.getAccessToken();
+    await vi.waitFor(() => expect(store.grant('ann').generation).toBe(2));
+    expect(await after.getAccessToken()).toBe(token);
+    expect(presented()).toBe(1);
+  });
+
+  it.each([
+    ['without an intent', 'revoked_or_expired'],
+    ['with an intent', 'rotation_outcome_lost'],
+  ] as const)('F72 %s, and nobody knows better: one request, then an honest verdict', async (_, reason) => {
+    const { connection, manager, start } = await connected();
+    let restore = store.backUp();
+    await bench.clock.advance(LIFE);
+    if (reason === 'rotation_outcome_lost') {
+      bench.emulator.faults.add({ match: REFRESH, kind: 'delay', delayMs: 1_000, times: 1 });
+      const caller = connection.getAccessToken();
+      await bench.presented(1);
+      restore = store.backUp();
+      await bench.clock.advance(1_000);
+      await caller;
+    } else {
+      await connection.getAccessToken();
+    }
+    await manager.close();
+    await restore();
+    const after = start().connection('ann');
+    await bench.clock.advance(LIFE + HOUR);
+    const first = after.getAccessToken({ waitMs: HOUR }).catch((error: unknown) => error);
+    if (reason === 'rotation_outcome_lost') {
+      await vi.waitFor(() => expect(store.grant('ann')).toMatchObject({ intent: { kind: 'announce' } }));
+      await bench.clock.advance(SETTLE + 500);
+    }
+    await bench.presented(2);
+    await first;
+    for (let call = 0; call < 20; call += 1) {
+      await expect(after.getAccessToken()).rejects.toMatchObject({
+        code: 'reauthorization_required',
+        reason,
+      });
+    }
+    expect(presented()).toBe(2);
+    // A person signs in, and it goes on.
+    await bench.signIn(after);
+    expect(await after.getAccessToken()).toBe(newest('access'));
+  });
+
+  it.each(['same', 'fork', 'replace'] as const)(
+    'F72 nobody knows better, and the provider is lenient (%s): nothing is lost',
+    async (grace) => {
+      const { connection, manager, start } = await connected();
+      bench.emulator.switches.set({ reuse: 'grace', grace, graceMs: DAY });
+      const { restore } = await renewedSinceBackup(connection);
+      await manager.close();
+      await restore();
+      const after = start().connection('ann');
+      for (let life = 0; life < 3; life += 1) {
+        const response = await after.fetch('6/sites');
+        expect(response.status).toBe(200);
+        await response.arrayBuffer();
+        await bench.clock.advance(LIFE);
+      }
+      expect(bench.named('reauthorizationRequired')).toEqual([]);
+    },
+  );
+
+  it('F72 sealed tokens of one generation are not taken in the row of another', async () => {
+    const { connection, start } = await connected();
+    const { restore } = await renewedSinceBackup(connection);
+    const { tokens } = store.grant('ann');
+    const key = { registration: registrationOf(start()), kind: 'grant', id: 'ann' } as const;
+    await restore();
+    const { row } = await store.read(key);
+    const older = JSON.parse(row?.body ?? '{}');
+    const mixed = { ...older, tokens };
+    const value = { state: row?.state ?? 'other', dueAt: row?.dueAt ?? null, expiresAt: null } as const;
+    await store.cas(key, row?.rev ?? null, { ...value, body: JSON.stringify(mixed) });
+    await expect(start().connection('ann').getAccessToken()).rejects.toMatchObject({
+      code: 'record_unreadable',
+      reason: 'tampered',
+    });
+    await store.cas(key, 2, { ...value, body: JSON.stringify({ ...older, generation: 2 }) });
+    await expect(start().connection('ann').getAccessToken()).rejects.toMatchObject({ reason: 'tampered' });
+    expect(presented()).toBe(1);
+  });
+});
+
+function registrationOf(manager: TokenManager): string {
+  return manager[internals].registration;
+}

@@ -240,6 +240,14 @@ export class Oracle {
     }
   }
 
+  /** A store that fell back gives the same `rev` to other rows: a stale writer is not refused. */
+  reused(process: SimProcess, id: string, rev: number): void {
+    this.violated(
+      'rev',
+      `${process.name} wrote over a row of ${id} that it never saw, under the same rev ${rev}`,
+    );
+  }
+
   writeAnswered(process: SimProcess, id: string, _point: Point, view: RowView): void {
     this.#learn(this.#known(process, id), view);
   }
@@ -263,11 +271,15 @@ export class Oracle {
     if (!token) return;
     const sent = this.#sent.filter((request) => request.token === token && request.outcome);
     if (reason === 'refresh_token_expired') {
-      if (this.#world.now() < token.issuedAt + this.#provider.switches.refreshLifeMs - HOUR_MS / 6) {
+      // A pair counts from the first intent of its generation, however late it came.
+      const first = this.#sent.find((request) => request.token === token.parent)?.at ?? token.issuedAt;
+      if (this.#world.now() < first + this.#provider.switches.refreshLifeMs - 60_000) {
         this.violated('I7', `${id} declared too old before its time`);
       }
     } else if (reason === 'refused_unrecognized') {
-      const refused = sent.filter(({ outcome }) => outcome?.kind === 'unrecognized');
+      const refused = sent
+        .filter(({ outcome }) => outcome?.kind === 'unrecognized')
+        .sort((a, b) => a.outcomeAt - b.outcomeAt);
       const span = (refused.at(-1)?.outcomeAt ?? 0) - (refused[0]?.outcomeAt ?? 0);
       if (refused.length < 3 || span < HOUR_MS - 60_000) {
         this.violated('I7', `${id} given up after ${refused.length} unrecognized refusals in ${time(span)}`);
@@ -429,7 +441,8 @@ export class Oracle {
 
   #windowOf(sent: SentRequest, fate: Fate, child: RefreshToken): Window | null {
     const holder = fate.receivedBy;
-    if (fate.wiped) return 'forgotten by the store';
+    const forgotAt = this.forgotAt.get(child.family.user) ?? -1;
+    if (fate.wiped || (fate.storedAt !== null && fate.storedAt <= forgotAt)) return 'forgotten by the store';
     if (!holder) return 'never arrived';
     if (holder === sent.process) return null;
     const replayedAt = this.#known(sent.process, child.family.user).replayedAt;
@@ -472,7 +485,10 @@ export class Oracle {
     }
     if (token.family.user !== id)
       this.violated('I9', `${process.name} handed ${id} a token of ${token.family.user}`);
-    const ended = this.#provider.switches.previousAccess === 'ends' || token.family.ended !== null;
+    const { previousAccess, replaced } = this.#provider.switches;
+    // The first intent dates a token that is handed out a second time, unless the store has forgotten it.
+    const undated = replaced === 'same' && this.forgotAt.has(id);
+    const ended = previousAccess === 'ends' || token.family.ended !== null || undated;
     if (token.expiresAt <= now && !ended) {
       this.violated(
         'I9',
@@ -540,6 +556,10 @@ export class Oracle {
         this.violated('I3', `${process.name} knows a newer grant of ${id} than the store at the end`);
       }
     }
+  }
+
+  wasStored(token: RefreshToken): boolean {
+    return token.depth > 1 && this.#fate(token.text).storedAt !== null;
   }
 
   /** In which window a live refresh token went that nobody has any more; `null`: in none. */

@@ -85,7 +85,10 @@ export class SimProcess {
         struck = true;
         const fault = this.#around.faultAt(this, operation, 'timer');
         if (fault) this.#around.strike(this, fault);
-        if (fault) return fire();
+        if (fault) {
+          fire();
+          return;
+        }
       }
       fn();
     };

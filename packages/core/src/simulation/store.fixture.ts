@@ -108,6 +108,8 @@ export class StoreView implements TokenStore {
   readonly #store: SimStore;
   readonly #oracle: Oracle;
   readonly #queue: VirtualQueue;
+  /** Which row this process saw under which `rev`. */
+  readonly #seen = new Map<string, StoreRow>();
 
   constructor(process: SimProcess, store: SimStore, oracle: Oracle, queue: VirtualQueue) {
     this.#process = process;
@@ -140,6 +142,7 @@ export class StoreView implements TokenStore {
       point,
       () => {
         const row = this.#store.rows.get(id) ?? null;
+        if (row) this.#seen.set(`${id} ${row.rev}`, row);
         return { row: grant ? this.#shown(row) : row, now: this.#store.now() };
       },
       ({ row }) => {
@@ -163,10 +166,15 @@ export class StoreView implements TokenStore {
         const unreadable = before !== null && !this.#store.canOpen(viewOf(before.body), this.#process);
         const result = this.#store.cas(id, expectedRev, next);
         if (result.ok) {
+          const seen = this.#seen.get(`${id} ${expectedRev}`);
+          if (before && seen && seen !== before) this.#oracle.reused(this.#process, key.id, before.rev);
+          const landed = this.#store.rows.get(id);
+          if (landed) this.#seen.set(`${id} ${landed.rev}`, landed);
           this.#store.noteSeals(view, this.#process);
           this.#oracle.written(this.#process, key.id, point, before, next.body, unreadable);
           return result;
         }
+        if (result.row) this.#seen.set(`${id} ${result.row.rev}`, result.row);
         return { ...result, row: this.#shown(result.row) };
       },
       (result) => {

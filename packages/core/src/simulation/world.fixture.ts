@@ -182,7 +182,7 @@ export class World implements Surroundings {
       case 'wrapped-refresh':
         return;
       default:
-        return kind satisfies never;
+        kind satisfies never;
     }
   }
 

@@ -50,9 +50,9 @@ export class ServerProcess {
   /** Rejects with the end of the server's output when it ends, or does not become ready, within 30 s. */
   static async start(command: ServerCommand): Promise<ServerProcess> {
     const { file, args, ready, folder, user } = command;
-    // So that a run that is killed leaves no server behind. Servers take INT as: end now, and in order.
+    // So that a run that is killed leaves no server behind, not even one that it had stopped.
     const [program, ...rest] = existsSync(SETPRIV)
-      ? [SETPRIV, '--pdeathsig', 'INT', '--', file, ...args]
+      ? [SETPRIV, '--pdeathsig', 'KILL', '--', file, ...args]
       : [file, ...args];
     const child = spawn(program, rest, {
       cwd: folder,

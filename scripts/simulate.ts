@@ -15,7 +15,7 @@ import {
 
 /**
  * Runs the simulation of core over many seeds:
- * `node scripts/simulate.ts --seeds 20000 [--from 1] [--switches replaced=revoked,processes=3] [--only e0,p0.0#4=stop:1000]`.
+ * `node scripts/simulate.ts --seeds 20000 [--from 1] [--switches replaced=revoked,processes=3] [--only e0,p0.0/send#4=stop:1000]`.
  * Ends with 1 when a rule was broken, a loss has no label, or a cell of the table was never hit.
  */
 const { values } = parseArgs({

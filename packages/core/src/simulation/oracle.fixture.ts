@@ -40,6 +40,7 @@ interface Fate {
   receivedAt: number;
   readonly journaled: { readonly shelf: Shelf; readonly at: number }[];
   storedAt: number | null;
+  storedFirst: number | null;
   wiped: boolean;
 }
 
@@ -120,7 +121,14 @@ export class Oracle {
   #fate(text: string): Fate {
     let fate = this.#fates.get(text);
     if (!fate) {
-      fate = { receivedBy: null, receivedAt: 0, journaled: [], storedAt: null, wiped: false };
+      fate = {
+        receivedBy: null,
+        receivedAt: 0,
+        journaled: [],
+        storedAt: null,
+        storedFirst: null,
+        wiped: false,
+      };
       this.#fates.set(text, fate);
     }
     return fate;
@@ -137,7 +145,7 @@ export class Oracle {
   readAnswered(process: SimProcess, id: string, row: StoreRow | null): void {
     const known = this.#known(process, id);
     known.readAt = this.#world.now();
-    if (!row) return;
+    if (process.glances.delete(id) || !row) return;
     const view = viewOf(row.body);
     if (view.connected && view.refresh === null && view.held.length === 0) return;
     this.#learn(known, view);
@@ -203,6 +211,7 @@ export class Oracle {
     for (const text of next.held) {
       const fate = this.#fate(text);
       fate.storedAt = now;
+      fate.storedFirst ??= now;
       fate.wiped = false;
     }
     if (next.refresh) this.#landed(id, before, next, next.refresh);
@@ -381,8 +390,9 @@ export class Oracle {
     const name = this.#name(token);
     for (const earlier of this.#sent) {
       if (earlier.token !== token) continue;
-      // The store acknowledged the intent and forgot it: whoever did not see it cannot know.
-      if ((this.forgotAt.get(token.family.user) ?? -1) >= earlier.intentAt) continue;
+      // The store acknowledged one of the two intents and forgot it: whoever did not see it cannot know.
+      if ((this.forgotAt.get(token.family.user) ?? -1) >= Math.min(earlier.intentAt, entry.intentAt))
+        continue;
       if (!earlier.done) {
         this.violated(
           'I1',
@@ -442,7 +452,7 @@ export class Oracle {
   #windowOf(sent: SentRequest, fate: Fate, child: RefreshToken): Window | null {
     const holder = fate.receivedBy;
     const forgotAt = this.forgotAt.get(child.family.user) ?? -1;
-    if (fate.wiped || (fate.storedAt !== null && fate.storedAt <= forgotAt)) return 'forgotten by the store';
+    if (fate.storedFirst !== null && fate.storedFirst <= forgotAt) return 'forgotten by the store';
     if (!holder) return 'never arrived';
     if (holder === sent.process) return null;
     const replayedAt = this.#known(sent.process, child.family.user).replayedAt;

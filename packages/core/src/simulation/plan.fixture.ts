@@ -64,7 +64,16 @@ const FREQUENT: ReadonlySet<Point> = new Set<Point>(['read', 'timer', 'gate.read
 
 /** Some waits are reached only after something else has happened. */
 const WAYS: Partial<
-  Record<Point, { config?: Partial<Config>; opening?: readonly Opening[]; revoke?: boolean }>
+  Record<
+    Point,
+    {
+      config?: Partial<Config>;
+      opening?: readonly Opening[];
+      revoke?: boolean;
+      leave?: boolean;
+      quiet?: boolean;
+    }
+  >
 > = {
   'read.settle': { opening: [{ point: 'send', kind: 'lost-after', ms: 5 }] },
   'cas.announce': { opening: [{ point: 'send', kind: 'lost-before', ms: 5 }] },
@@ -79,9 +88,23 @@ const WAYS: Partial<
     opening: [{ point: 'cas.pair', kind: 'crash-before', ms: 10_000 }],
   },
   'cas.sibling': {
-    config: { replaced: 'fork', graceMs: 2 * HOUR, accessLifeMs: 30 * MINUTE, journal: 'none', processes: 3 },
-    opening: [{ point: 'send', kind: 'stop', ms: 40 * MINUTE }],
+    config: {
+      replaced: 'fork',
+      graceMs: 2 * HOUR,
+      accessLifeMs: 30 * MINUTE,
+      journal: 'none',
+      processes: 3,
+      connections: 1,
+      density: 0.02,
+    },
+    opening: [
+      { point: 'send', kind: 'stop', ms: 9 * MINUTE },
+      { point: 'send', kind: 'doubled', ms: 5 },
+      { point: 'send', kind: 'stop', ms: 8 * MINUTE },
+    ],
+    quiet: true,
   },
+  'cas.disconnect': { leave: true },
   'cas.clear': { opening: [{ point: 'send', kind: '429', ms: 5_000 }] },
   'journal.read': { config: { journal: 'shared' } },
   'journal.append': { config: { journal: 'private' } },
@@ -121,13 +144,17 @@ export function planOf(seed: number, switches: Partial<Config> = {}): Plan {
   return {
     seed,
     config,
-    events: eventsOf(seed, config, way?.revoke ?? false),
+    events: eventsOf(seed, config, way ?? {}),
     target,
     opening: way?.opening ?? [],
   };
 }
 
-function eventsOf(seed: number, config: Config, revoke: boolean): UserEvent[] {
+function eventsOf(
+  seed: number,
+  config: Config,
+  sure: { revoke?: boolean; leave?: boolean; quiet?: boolean },
+): UserEvent[] {
   const events: UserEvent[] = [];
   for (let connection = 0; connection < config.connections; connection += 1) {
     const id = `c${connection}`;
@@ -140,19 +167,20 @@ function eventsOf(seed: number, config: Config, revoke: boolean): UserEvent[] {
     };
     add('sign-in', 'first', 0, 2_000);
     for (let n = 0; n < 22; n += 1) add('call', `${n}`, 3_000, config.durationMs);
-    const forced = 2 + Math.floor(chance(seed, `${id}forced`) * 4);
+    const forced = sure.quiet ? 0 : 2 + Math.floor(chance(seed, `${id}forced`) * 4);
+    if (sure.quiet) for (let n = 22; n < 60; n += 1) add('call', `${n}`, 20 * MINUTE, 45 * MINUTE);
     for (let n = 0; n < forced; n += 1) {
       const at = add('force', `${n}`, 5_000, config.durationMs);
       if (chance(seed, `${id}herd${n}`) < 0.5)
         for (let h = 0; h < 3; h += 1) add('call', `h${n}.${h}`, at, at + 500);
     }
-    if (chance(seed, `${id}leave`) < 0.2) {
+    if (sure.leave || chance(seed, `${id}leave`) < 0.2) {
       const at = add('disconnect', '', 10 * MINUTE, config.durationMs);
       add('sign-in', 'again', at, at + 10 * MINUTE);
     } else if (chance(seed, `${id}again`) < 0.1) {
       add('sign-in', 'again', 5 * MINUTE, config.durationMs);
     }
-    if (revoke || chance(seed, `${id}revoke`) < 0.05) {
+    if (sure.revoke || chance(seed, `${id}revoke`) < 0.05) {
       const at = add('revoke', '', 5 * MINUTE, 15 * MINUTE);
       add('force', 'after', at + 1_000, at + 3 * MINUTE);
     }
@@ -191,7 +219,7 @@ export class Faults {
       if (opening) return { kind: opening.kind, ms: opening.ms };
     }
     const u = chance(seed, operation);
-    if (target?.point === point && this.#hits < 3 && u < (FREQUENT.has(point) ? 0.1 : 0.7)) {
+    if (target?.point === point && this.#hits < 3 && u < (FREQUENT.has(point) ? 0.1 : 0.9)) {
       this.#hits += 1;
       return this.#made(operation, target.kind);
     }

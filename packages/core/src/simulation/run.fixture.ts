@@ -2,7 +2,7 @@ import { Ending, type Loss } from './ending.fixture.ts';
 import type { Cell } from './faults.fixture.ts';
 import type { Violation } from './oracle.fixture.ts';
 import type { Plan, Selection, UserEvent } from './plan.fixture.ts';
-import { World } from './world.fixture.ts';
+import { type Sabotage, World } from './world.fixture.ts';
 
 export interface Outcome {
   readonly seed: number;
@@ -19,8 +19,12 @@ export interface Outcome {
 }
 
 /** Runs a plan, heals everything, waits until all is quiet, and checks what is left. */
-export async function simulate(plan: Plan, only: Selection | null = null): Promise<Outcome> {
-  const world = new World(plan, only);
+export async function simulate(
+  plan: Plan,
+  only: Selection | null = null,
+  sabotage: Sabotage | null = null,
+): Promise<Outcome> {
+  const world = new World(plan, only, sabotage);
   const ending = new Ending(world);
   plan.events.forEach((event, index) => {
     if (!only || only.events.has(index)) world.queue.at(event.at, () => carryOut(world, event));

@@ -50,7 +50,7 @@ function selected(parts: readonly Part[]): Selection {
   };
 }
 
-/** As an argument of the command line: `e0,e3,p1.0#17=stop:480000`. */
+/** As an argument of the command line: `e0,e3,p1.0/send#2=stop:480000`. */
 export function selectionText({ events, faults }: Selection): string {
   return [
     ...[...events].map((event) => `e${event}`),
@@ -65,7 +65,7 @@ export function parseSelection(text: string): Selection {
     const fault = /^(p[^=]+)=([\w-]+):(\d+)$/.exec(part);
     if (fault) faults.set(fault[1] ?? '', { kind: fault[2] as Fault['kind'], ms: Number(fault[3]) });
     else if (/^e\d+$/.test(part)) events.add(Number(part.slice(1)));
-    else throw new Error(`"${part}" is neither an event (e3) nor a fault (p1.0#17=stop:480000)`);
+    else throw new Error(`"${part}" is neither an event (e3) nor a fault (p1.0/send#2=stop:480000)`);
   }
   return { events, faults };
 }

@@ -32,12 +32,13 @@ export class SimProcess {
   keylessAfter: number | null = null;
   /** Until when something kept this process from writing what it holds. */
   hinderedUntil = 0;
-  operations = 0;
+  readonly #waits = new Map<Point, number>();
+  /** Connections whose next read is a sign-in's look at the epoch, which does not stay in memory. */
+  readonly glances = new Set<string>();
   readonly mode = new Map<string, 'settle' | 'recheck' | 'persist'>();
   readonly #around: Surroundings;
   #heldTimers: (() => void)[] = [];
   #heldAnswers: (() => void)[] = [];
-  #timers = 0;
 
   constructor(index: number, incarnation: number, wallAheadMs: number, around: Surroundings) {
     this.index = index;
@@ -67,8 +68,7 @@ export class SimProcess {
       throw new RangeError(`a timer of ${delayMs} ms`);
     const due = this.clock.monotonic() + delayMs;
     let cancelled = false;
-    this.#timers += 1;
-    const operation = `${this.name}t${this.#timers}`;
+    const operation = this.next('timer');
     let struck = false;
     const fire = (): void => {
       if (cancelled || !this.alive) return;
@@ -96,6 +96,13 @@ export class SimProcess {
     return () => {
       cancelled = true;
     };
+  }
+
+  /** Names the next wait of a kind: `p0.0/send#2` is the second request of the first process. */
+  next(point: Point): string {
+    const nth = (this.#waits.get(point) ?? 0) + 1;
+    this.#waits.set(point, nth);
+    return `${this.name}/${point}#${nth}`;
   }
 
   /** Something from outside reaches the process, now or when it runs again. */
@@ -150,8 +157,7 @@ export class SimProcess {
   ): Promise<T> {
     if (!this.alive) return new Promise(() => undefined);
     const { queue } = this.#around;
-    this.operations += 1;
-    const operation = `${this.name}#${this.operations}`;
+    const operation = this.next(point);
     const fault = this.#around.faultAt(this, operation, point);
     const kind = fault?.kind ?? null;
     const thereMs = 1 + Math.floor(this.#around.chance(operation, 'there') * 15);

@@ -26,7 +26,7 @@ export class SimStore {
   readonly #queue: VirtualQueue;
   readonly #aheadMs: number;
   /** In which order sealed texts first appeared, and who wrote them. */
-  readonly #seals = new Map<string, { readonly serial: number; readonly process: SimProcess }>();
+  readonly #seals = new Map<string, { readonly serial: number; readonly writer: SimProcess }>();
   downUntil = 0;
 
   constructor(queue: VirtualQueue, aheadMs: number) {
@@ -70,7 +70,7 @@ export class SimStore {
 
   noteSeals(view: RowView, process: SimProcess): void {
     for (const text of view.sealed) {
-      if (!this.#seals.has(text)) this.#seals.set(text, { serial: this.#seals.size, process });
+      if (!this.#seals.has(text)) this.#seals.set(text, { serial: this.#seals.size, writer: process });
     }
   }
 
@@ -79,7 +79,7 @@ export class SimStore {
     if (keylessAfter === null) return true;
     return view.sealed.every((text) => {
       const seal = this.#seals.get(text);
-      return !seal || seal.serial < keylessAfter || seal.process.index === process.index;
+      return !seal || seal.serial < keylessAfter || seal.writer.index === process.index;
     });
   }
 }
@@ -111,11 +111,14 @@ export class StoreView implements TokenStore {
   /** Which row this process saw under which `rev`. */
   readonly #seen = new Map<string, StoreRow>();
 
-  constructor(process: SimProcess, store: SimStore, oracle: Oracle, queue: VirtualQueue) {
+  readonly #blind: boolean;
+
+  constructor(process: SimProcess, store: SimStore, oracle: Oracle, queue: VirtualQueue, blind = false) {
     this.#process = process;
     this.#store = store;
     this.#oracle = oracle;
     this.#queue = queue;
+    this.#blind = blind;
   }
 
   #ask<T>(point: Point, carryOut: (fault: Fault | null) => T, answered?: (value: T) => void): Promise<T> {
@@ -164,7 +167,7 @@ export class StoreView implements TokenStore {
       () => {
         const before = this.#store.rows.get(id) ?? null;
         const unreadable = before !== null && !this.#store.canOpen(viewOf(before.body), this.#process);
-        const result = this.#store.cas(id, expectedRev, next);
+        const result = this.#store.cas(id, this.#blind ? (before?.rev ?? null) : expectedRev, next);
         if (result.ok) {
           const seen = this.#seen.get(`${id} ${expectedRev}`);
           if (before && seen && seen !== before) this.#oracle.reused(this.#process, key.id, before.rev);

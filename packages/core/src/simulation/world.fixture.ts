@@ -33,6 +33,9 @@ export type Answer =
       readonly retryAfterMs: number;
     };
 
+/** A part that does not keep its promise, to see that the oracle notices. */
+export type Sabotage = 'store writes blindly' | 'lease is not checked' | 'journal keeps nothing';
+
 interface Place {
   process: SimProcess;
   manager: TokenManager;
@@ -51,9 +54,11 @@ export class World implements Surroundings {
   /** Without faults from here on: started processes stay up. */
   healed = false;
   calls = 0;
+  readonly #sabotage: Sabotage | null;
 
-  constructor(plan: Plan, only: Selection | null = null) {
+  constructor(plan: Plan, only: Selection | null = null, sabotage: Sabotage | null = null) {
     this.plan = plan;
+    this.#sabotage = sabotage;
     const { seed, config } = plan;
     this.faults = new Faults(plan, only);
     this.provider = new Provider(config, () => this.queue.now, seededRandom(seed));
@@ -80,13 +85,28 @@ export class World implements Surroundings {
         instanceUrl: 'https://acme.highq.test/acme',
         clientId: '1012',
         clientSecret: 'SIMSECRET',
-        store: new StoreView(process, this.store, this.oracle, this.queue),
+        store: new StoreView(
+          process,
+          this.store,
+          this.oracle,
+          this.queue,
+          this.#sabotage === 'store writes blindly',
+        ),
         encryption: false,
         clock: process.clock,
         random: seededRandom(seed * 64 + index * 8 + incarnation),
         refresh: { background: config.background },
         logger: { debug: log, info: log, warn: log, error: log },
-        ...(shelf ? { journal: simJournal(process, shelf, this.store, this.oracle) } : {}),
+        ...(shelf
+          ? {
+              journal: simJournal(
+                process,
+                this.#sabotage === 'journal keeps nothing' ? { shared: true, entries: [] } : shelf,
+                this.store,
+                this.oracle,
+              ),
+            }
+          : {}),
       },
       {},
     );
@@ -96,6 +116,7 @@ export class World implements Surroundings {
         around: this,
         provider: this.provider,
         oracle: this.oracle,
+        hasty: this.#sabotage === 'lease is not checked',
       }),
     });
     for (const name of EVENTS) {
@@ -241,6 +262,7 @@ export class World implements Surroundings {
     const { process, manager } = place;
     process.deliver(() => {
       const code = this.provider.authorize(id);
+      process.glances.add(id);
       this.oracle.note(`${process.name} signs ${id} in`);
       manager
         .connection(id)

@@ -1,0 +1,358 @@
+import { describe, expect, it } from 'vitest';
+import { isOpenDefect } from './open-defects.fixture.ts';
+import type { Outcome } from './run.fixture.ts';
+import { calls, play, secondsOf, times } from './scenario.fixture.ts';
+
+const SIGNED_IN = '0.1 sign-in p0';
+/** The first refresh is forced, so that the old access token outlives what goes wrong. */
+const FORCED = [SIGNED_IN, '10 force p0'];
+const FAR_GRACE = { replaced: 'fork', graceMs: 3_600_000 } as const;
+
+function well(outcome: Outcome): void {
+  if (isOpenDefect(outcome)) return;
+  expect(outcome.violations, outcome.history.join('\n')).toEqual([]);
+  expect(outcome.losses, outcome.history.join('\n')).toEqual([]);
+}
+
+describe('a crash', () => {
+  it.each([
+    ['F57 before the intent', 'p0.0/cas.intent#1=crash-before:5000', 1],
+    ['F58 after the intent, before a byte left', 'p0.0/send#1=crash-before:5000', 2],
+    ['F60d after the write, before callers know', 'p0.0/cas.pair#1=crash-after:5000', 2],
+  ])('%s loses nothing', async (_, faults, presented) => {
+    const outcome = await play({ events: [...FORCED, ...calls(20, 1_900, 60)], faults });
+    well(outcome);
+    expect(times(outcome, 'presents c0')).toBe(presented);
+  });
+
+  it('F41 F58 a restarted process waits for the lease of its predecessor, then announces its probe', async () => {
+    const outcome = await play({
+      events: [SIGNED_IN, '1790 call p0', ...calls(1_800, 2_200, 5, 1)],
+      faults: 'p0.0/send#1=crash-before:1000',
+    });
+    well(outcome);
+    const [intent = 0] = secondsOf(outcome, 'cas.intent');
+    const [announced = 0] = secondsOf(outcome, 'cas.announce');
+    const [probe = 0] = secondsOf(outcome, 'cas.probe');
+    expect(announced - intent).toBeGreaterThanOrEqual(180);
+    expect(probe - announced).toBeGreaterThanOrEqual(5);
+    expect(probe - intent).toBeLessThan(360);
+  });
+
+  it('F59 a request that never arrived is probed, and the refresh token works', async () => {
+    const outcome = await play({
+      events: [SIGNED_IN, ...calls(1_790, 2_300, 10)],
+      faults: 'p0.0/send#1=lost-before:5',
+    });
+    well(outcome);
+    expect(times(outcome, 'cas.probe')).toBe(1);
+  });
+
+  it.each([
+    ['F60a the response lost', 'p0.0/send#1=lost-after:5', 'never arrived'],
+    ['F60b the process gone before its first write', 'p0.0/cas.pair#1=crash-before:5000', 'died with it'],
+  ])('%s: lost, labelled, and served until the access token ends', async (_, faults, window) => {
+    const outcome = await play({ events: [...FORCED, ...calls(20, 4_000, 30)], faults });
+    expect(outcome.violations, outcome.history.join('\n')).toEqual([]);
+    expect(outcome.losses).toEqual([{ reason: 'rotation_outcome_lost', windows: [window] }]);
+    const failed = secondsOf(outcome, 'call for c0 fails: reauthorization_required');
+    expect(failed[0]).toBeGreaterThan(1_500);
+  });
+
+  it.each(['same', 'fork', 'replace'] as const)(
+    'F60a nothing is lost where the grace is "%s"',
+    async (replaced) => {
+      const outcome = await play({
+        switches: { replaced, graceMs: 3_600_000 },
+        events: [...FORCED, ...calls(20, 4_000, 30)],
+        faults: 'p0.0/send#1=lost-after:5',
+      });
+      well(outcome);
+    },
+  );
+
+  it.each(['shared', 'private'] as const)(
+    'F60c F60d a %s journal keeps the pair of a process that died before the store had it',
+    async (journal) => {
+      const outcome = await play({
+        switches: { journal },
+        events: [SIGNED_IN, '1790 call p0', ...calls(1_800, 2_300, 5, 1)],
+        faults: 'p0.0/cas.pair#1=crash-before:2000',
+      });
+      well(outcome);
+      expect(times(outcome, 'cas.restore')).toBe(1);
+      expect(times(outcome, 'presents c0')).toBe(1);
+    },
+  );
+
+  it('F60e a torn journal entry is as none', async () => {
+    const outcome = await play({
+      switches: { journal: 'shared' },
+      events: [SIGNED_IN, '1790 call p0', ...calls(1_800, 2_300, 5)],
+      faults: 'p0.0/journal.append#1=torn:2000',
+    });
+    expect(outcome.violations).toEqual([]);
+    expect(outcome.losses).toEqual([{ reason: 'rotation_outcome_lost', windows: ['died with it'] }]);
+  });
+});
+
+describe('a store', () => {
+  it('F43 that is down before the request: nothing is sent, what is valid is served', async () => {
+    const outcome = await play({
+      events: [SIGNED_IN, '2 call p0', '300 call p0', ...calls(310, 500, 10, 1)],
+      faults: 'p0.0/read#4=store-down:600000',
+    });
+    well(outcome);
+    expect(times(outcome, 'presents c0')).toBe(0);
+  });
+
+  it('F44 F107 that is down for longer than the lease while a pair is held: the holder is before every probe', async () => {
+    for (const downMs of [170_000, 185_000, 200_000, 240_000, 420_000]) {
+      const outcome = await play({
+        switches: { processes: 4 },
+        events: [SIGNED_IN, ...calls(1_795, 2_600, 3, 4)],
+        faults: `p2.0/cas.pair#1=store-down:${downMs},p1.0/cas.pair#1=store-down:${downMs},p0.0/cas.pair#1=store-down:${downMs},p3.0/cas.pair#1=store-down:${downMs}`,
+      });
+      well(outcome);
+      expect(times(outcome, 'FAULT store-down')).toBeGreaterThan(0);
+      expect(times(outcome, 'refused')).toBe(0);
+    }
+  });
+
+  it('F116 that flaps during the settle time of a prober: a failed read starts it anew', async () => {
+    let flaps = 0;
+    for (const flapMs of [4_000, 9_000, 14_000]) {
+      for (let downMs = 181_000; downMs < 183_000; downMs += 200) {
+        const outcome = await play({
+          switches: { processes: 3 },
+          events: [SIGNED_IN, '1795 call p0', ...calls(1_796, 2_600, 1, 3)],
+          faults: `p0.0/cas.pair#1=store-down:${downMs},p1.0/read.settle#1=store-down:${flapMs},p2.0/read.settle#1=store-down:${flapMs}`,
+        });
+        well(outcome);
+        flaps += times(outcome, '@ read.settle');
+        expect(times(outcome, 'refused')).toBe(0);
+      }
+    }
+    // The holder was first in the other runs.
+    expect(flaps).toBeGreaterThan(3);
+  });
+
+  it.each([
+    ['F118 the answer to the intent', 'p0.0/cas.intent#1=lost-after:5'],
+    ['F48 F49 the answer to the pair', 'p0.0/cas.pair#1=lost-after:5'],
+    ['F48 the pair itself', 'p0.0/cas.pair#1=lost-before:5'],
+  ])('%s is lost: read again, one request in all', async (_, faults) => {
+    const outcome = await play({ events: [...FORCED, ...calls(20, 200, 20)], faults });
+    well(outcome);
+    expect(times(outcome, 'presents c0')).toBe(1);
+    expect(times(outcome, 'provider answers')).toBe(1);
+  });
+
+  it('F45 F46 F72 that falls back is repaired by who knows, and nobody who knows presents the older token', async () => {
+    const outcome = await play({
+      events: [SIGNED_IN, '10 force p0', '12 call p1', '60 call p1', '61 force p1', ...calls(62, 600, 20)],
+      faults: 'p1.0/read#3=fall-back:55000',
+    });
+    well(outcome);
+    expect(times(outcome, 'FAULT fall-back')).toBe(1);
+    expect(times(outcome, 'cas.repair')).toBe(1);
+    expect(secondsOf(outcome, 'presents c0/f1.1')).toHaveLength(1);
+  });
+
+  it('F45 that loses the row: written again as it was', async () => {
+    const outcome = await play({
+      events: [SIGNED_IN, '10 force p0', '12 call p1', ...calls(60, 600, 20)],
+      faults: 'p1.0/read#3=row-lost:0',
+    });
+    well(outcome);
+    expect(times(outcome, 'cas.repair')).toBe(1);
+  });
+
+  it('F45 where nobody who knows is left: lost in the third window, and labelled', async () => {
+    const outcome = await play({
+      events: [SIGNED_IN, '10 force p0', ...calls(1_200, 2_400, 30, 1)],
+      faults: 'p0.0/cas.pair#1=crash-after:300000,p1.0/read#1=fall-back:1800000',
+      switches: { processes: 2 },
+    });
+    expect(outcome.violations, outcome.history.join('\n')).toEqual([]);
+    for (const loss of outcome.losses) expect(loss.windows).toEqual(['forgotten by the store']);
+  });
+});
+
+describe('a person', () => {
+  it('F55 F108 leaves while a refresh is under way: its late success does not land, and all processes know in 30 s', async () => {
+    const outcome = await play({
+      switches: { processes: 4 },
+      events: [SIGNED_IN, ...calls(2, 200, 2, 4), '50 force p0', '60 disconnect p1'],
+      faults: 'p0.0/send#1=late:40000',
+    });
+    well(outcome);
+    const [left = 0] = secondsOf(outcome, 'cas.disconnect');
+    expect(times(outcome, 'cas.pair')).toBe(0);
+    const refused = secondsOf(outcome, 'call for c0 fails: not_connected');
+    expect(refused.length).toBeGreaterThan(0);
+    // From the first round after 30 s on, every call of every process is told so.
+    const after = calls(Math.ceil(left + 40.2), 200, 2).length;
+    expect(refused.filter((at) => at > left + 40).length).toBeGreaterThanOrEqual(after);
+  });
+
+  it('F55 leaves while a code is exchanged: the exchange does not undo it', async () => {
+    const outcome = await play({
+      events: [SIGNED_IN, '20 sign-in p0', '25 disconnect p1', ...calls(60, 200, 20)],
+      faults: 'p0.0/exchange#2=late:15000',
+    });
+    well(outcome);
+    expect(times(outcome, 'cas.sign-in')).toBe(1);
+    expect(times(outcome, 'fails: sign_in')).toBe(1);
+  });
+
+  it('F55 signs in again while the old grant is refreshed, and the store falls back: no grant under the other’s epoch', async () => {
+    const outcome = await play({
+      events: [SIGNED_IN, '50 force p0', '55 sign-in p1', '75 call p1', ...calls(120, 600, 20)],
+      faults: 'p0.0/send#1=late:40000,p1.0/read#3=fall-back:30000',
+    });
+    well(outcome);
+  });
+
+  it('F45 F55 leaves, and the store forgets it: a process that knows does not let the grant come back', async () => {
+    const outcome = await play({
+      events: [SIGNED_IN, ...calls(2, 58, 4), '60 disconnect p1', '70 call p1', ...calls(71, 300, 7)],
+      faults: 'p1.0/read#10=fall-back:40000',
+    });
+    well(outcome);
+    expect(secondsOf(outcome, 'presents c0')).toEqual([]);
+  });
+});
+
+describe('the provider', () => {
+  it('F106 answers 502 for half an hour: every connection recovers by itself', async () => {
+    for (const after of [1_700, 1_790, 1_810]) {
+      const outcome = await play({
+        switches: { processes: 3, connections: 2 },
+        events: [
+          SIGNED_IN,
+          '0.2 sign-in p1 c1',
+          `${after} call p2`,
+          ...calls(after + 1, 4_400, 40, 3),
+          ...calls(after + 2, 4_400, 45, 3, 'c1'),
+        ],
+        faults: `p2.0/${after < 1_800 ? 'gate.read' : 'read'}#1=provider-down:1800000`,
+      });
+      well(outcome);
+      expect(times(outcome, 'unknown server_error')).toBeGreaterThan(2);
+      expect(times(outcome, 'dead')).toBe(0);
+    }
+  });
+
+  it.each(['html', 'truncated', '502-after', 'reset'])(
+    'F60a answers %s after it rotated, with grace: probed',
+    async (kind) => {
+      const outcome = await play({
+        switches: FAR_GRACE,
+        events: [...FORCED, ...calls(20, 4_000, 40)],
+        faults: `p0.0/send#1=${kind}:5`,
+      });
+      well(outcome);
+    },
+  );
+
+  it('F42 is not asked twice by a process whose request got no answer', async () => {
+    const outcome = await play({
+      switches: FAR_GRACE,
+      events: [SIGNED_IN, '1795 call p0', ...calls(1_795.3, 1_960, 1, 1)],
+      faults: 'p0.0/send#1=reset:5',
+    });
+    well(outcome);
+    expect(secondsOf(outcome, 'presents c0').filter((at) => at < 1_975)).toHaveLength(1);
+  });
+
+  it('F105 answers what this version cannot read: kept, nothing more sent, read later', async () => {
+    const outcome = await play({
+      events: [...FORCED, ...calls(20, 2_400, 60)],
+      faults: 'p0.0/send#1=wrapped:5',
+    });
+    well(outcome);
+    expect(times(outcome, 'cas.quarantine')).toBe(1);
+    expect(times(outcome, 'presents c0/f1.1')).toBe(1);
+  });
+
+  it('F117 refuses one grant in words that nobody knows: the other connection goes on', async () => {
+    const outcome = await play({
+      switches: { connections: 2, refusal: 'unnamed' },
+      events: [
+        SIGNED_IN,
+        '0.2 sign-in p1 c1',
+        '5 revoke p0',
+        '10 force p0',
+        ...calls(20, 4_000, 100),
+        '30 force p1 c1',
+        ...calls(40, 4_000, 90, 2, 'c1'),
+      ],
+    });
+    expect(outcome.violations).toEqual([]);
+    expect(times(outcome, 'call for c1 fails')).toBe(0);
+    expect(times(outcome, 'cas.pair c1')).toBeGreaterThan(2);
+  });
+});
+
+describe('a process that stands still', () => {
+  it('F115 past the response deadline, with the answer in its buffer: the answer counts', async () => {
+    const outcome = await play({
+      events: [SIGNED_IN, '10 force p0', '400 call p0'],
+      faults: 'p0.0/send#1=stop:150000',
+    });
+    well(outcome);
+    expect(times(outcome, 'told ok')).toBe(2);
+    expect(times(outcome, 'presents c0')).toBe(1);
+  });
+
+  it('F40 F27 for longer than its lease: the probe and the late success both stand, one as a sibling', async () => {
+    const outcome = await play({
+      switches: FAR_GRACE,
+      events: [
+        SIGNED_IN,
+        '1795 call p0',
+        ...calls(1_800, 2_500, 9, 1).map((line) => line.replace('p0', 'p1')),
+      ],
+      faults: 'p0.0/send#1=stop:400000',
+    });
+    well(outcome);
+    expect(times(outcome, 'cas.probe')).toBe(1);
+    expect(times(outcome, 'cas.sibling')).toBe(1);
+  });
+
+  it('F33 between its intent and the first byte: a lease that is short sends nothing', async () => {
+    for (const ms of [29_000, 31_000, 100_000, 600_000]) {
+      const outcome = await play({
+        events: [SIGNED_IN, '1795 call p0', ...calls(1_800, 2_700, 9)],
+        faults: `p0.0/cas.intent#1=stop:${ms}`,
+      });
+      well(outcome);
+      expect(times(outcome, 'lease too short')).toBe(ms < 30_000 ? 0 : 1);
+    }
+  });
+
+  it('F30 F31 with a wall clock that was set: nothing expired is served, and nobody else is misled', async () => {
+    for (const jump of ['jump-back:86400000', 'jump-ahead:86400000']) {
+      const outcome = await play({
+        switches: { processes: 4 },
+        events: [SIGNED_IN, ...calls(2, 4_000, 25, 4)],
+        faults: `p1.0/read#2=${jump}`,
+      });
+      well(outcome);
+      expect(times(outcome, 'presents c0')).toBeLessThan(6);
+    }
+  });
+});
+
+describe('a key', () => {
+  it('F73 that one process does not have: it writes nothing over what it cannot open, and the others go on', async () => {
+    const outcome = await play({
+      switches: { processes: 3 },
+      events: [SIGNED_IN, '5 call p1', '6 force p0', ...calls(40, 2_400, 20, 3)],
+      faults: `p1.0/read#1=key-missing:2300000`,
+    });
+    well(outcome);
+    expect(times(outcome, 'record_unreadable')).toBeGreaterThan(0);
+  });
+});

@@ -1,0 +1,76 @@
+import { describe, expect, it } from 'vitest';
+import { isOpenDefect } from './open-defects.fixture.ts';
+import { planOf } from './plan.fixture.ts';
+import { type Outcome, simulate } from './run.fixture.ts';
+import { parseSelection, reportOf, selectionText, shrink } from './shrink.fixture.ts';
+import { count, emptyTally, neverHit, tableOf } from './tally.fixture.ts';
+import type { Sabotage } from './world.fixture.ts';
+
+const SHARE = 500;
+const total = emptyTally();
+
+async function failure(outcome: Outcome): Promise<string> {
+  return reportOf(outcome.seed, await shrink(planOf(outcome.seed), outcome));
+}
+
+describe('the simulation of several processes', () => {
+  it.each([0, 1, 2, 3])(
+    'F45 F46 F55 F60a F60b F60c F60d F60e F72 F73 I1 to I12 hold over seeds, part %i',
+    { timeout: 120_000 },
+    async (part) => {
+      for (let seed = part * SHARE + 1; seed <= (part + 1) * SHARE; seed += 1) {
+        const outcome = await simulate(planOf(seed));
+        count(total, outcome);
+        if (outcome.violations.length > 0 && !isOpenDefect(outcome)) expect.fail(await failure(outcome));
+      }
+    },
+  );
+
+  it('hits every fault at every wait', () => {
+    expect(total.seeds).toBe(4 * SHARE);
+    console.log(tableOf(total));
+    console.log(
+      `${total.cycles} refresh cycles, ${total.faults} faults, ${total.unlabelled} unlabelled losses, ${JSON.stringify(total.losses)}`,
+    );
+    expect(neverHit(total)).toEqual([]);
+    expect(total.unlabelled).toBe(0);
+  });
+
+  it('gives the same history for the same seed', async () => {
+    for (const seed of [3, 40, 166]) {
+      const [first, second] = [await simulate(planOf(seed)), await simulate(planOf(seed))];
+      expect(second.hash).toBe(first.hash);
+      expect(second.history).toEqual(first.history);
+    }
+  });
+
+  it.each<[Sabotage, RegExp, number]>([
+    ['store writes blindly', /I1|I2|I4|I6|I10|rev/, 20],
+    ['lease is not checked', /I4/, 300],
+    ['journal keeps nothing', /I5|I10/, 400],
+  ])(
+    'notices when the %s, and shows a short history',
+    { timeout: 60_000 },
+    async (sabotage, rules, seeds) => {
+      for (let seed = 1; seed <= seeds; seed += 1) {
+        const outcome = await simulate(planOf(seed), null, sabotage);
+        if (outcome.violations.length === 0 || isOpenDefect(await simulate(planOf(seed)))) continue;
+        expect(outcome.violations[0]?.rule).toMatch(rules);
+        return;
+      }
+      expect.fail(`${seeds} seeds went by without a violation`);
+    },
+  );
+
+  it('replays a selection of events and faults as it was written down', async () => {
+    const plan = planOf(12);
+    const whole = await simulate(plan);
+    const text = selectionText({
+      events: new Set(plan.events.keys()),
+      faults: new Map(whole.faults.map(({ operation, kind, ms }) => [operation, { kind, ms }])),
+    });
+    expect(whole.faults.length).toBeGreaterThan(0);
+    expect((await simulate(plan, parseSelection(text))).hash).toBe(whole.hash);
+    expect(() => parseSelection('x')).toThrow('neither an event');
+  });
+});

@@ -20,6 +20,7 @@ export interface Exploration {
 }
 
 const IDLE: Process = {
+  owner: 'owner',
   up: true,
   paused: false,
   cut: false,
@@ -28,6 +29,7 @@ const IDLE: Process = {
   known: null,
   unpersisted: false,
   lag: 0,
+  jump: null,
   sight: null,
   running: null,
   journal: [],
@@ -42,10 +44,10 @@ export function beginning(config: Config): World {
     refresh: { issuedAt: 0, lifeMs: 365 * 86_400_000, fingerprint: fingerprint(token) },
     userEmail: null,
   };
-  const by = { event: 'authorized', attemptId: 'person', at: 1, jitter: 0 } as const;
+  const by = { event: 'authorized', authorizationId: 'first', at: 1, jitter: 0 } as const;
   const record = normal(authorized(EMPTY_RECORD, next, by));
   return {
-    store: { row: { rev: 1, record }, family: '1', past: [], journal: [], down: false },
+    store: { row: { rev: 1, record }, family: '1', past: [], journal: [], down: null },
     truth: {
       tokens: [{ name: token, state: 'live', successor: null }],
       requests: [],
@@ -59,7 +61,9 @@ export function beginning(config: Config): World {
       acts: 0,
       faults: 0,
     },
-    processes: Array.from({ length: config.processes }, () => IDLE),
+    processes: Array.from({ length: config.processes }, (_, index) =>
+      config.owners ? { ...IDLE, owner: `owner ${index}` } : IDLE,
+    ),
   };
 }
 
@@ -82,7 +86,9 @@ function normalWorld({ store, truth, processes }: World): World {
  * At the end: from every state some path without a further fault must lead to rest (T10).
  */
 export function explore(config: Config, maxStates = Number.POSITIVE_INFINITY): Exploration {
-  forgetParts();
+  // A stop leaves a process with an old idea of the store's time, for which old leases may still last.
+  const { settle, lease } = config.ticks;
+  forgetParts(Math.max(2, settle, config.kinds.includes('pause') ? lease + 2 : 0));
   const seen = new Map<string, number>();
   const parents: number[] = [];
   const labels: string[] = [];

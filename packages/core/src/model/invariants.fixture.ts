@@ -1,6 +1,6 @@
 import { compareGrants, type GrantRecord, type Intent } from '../record.ts';
 import { familyOf, generationOf, isLive, liveHeirs } from './provider.fixture.ts';
-import { type Config, NOW, type Process, TICK, Violation, type World } from './world.fixture.ts';
+import { type Config, type Process, Violation, type World } from './world.fixture.ts';
 
 /** The refresh token that a record presents. */
 export function tokenOf(record: GrantRecord | null | undefined): string | null {
@@ -62,7 +62,7 @@ export function checkSend(config: Config, world: World, index: number, intent: I
   }
   if (truth.fell || consumed) return;
   const before = truth.presented.filter((presented) => presented.token === token);
-  if (before.some(({ leaseUntil }) => leaseUntil > NOW)) {
+  if (before.some(({ lasts }) => lasts > 0)) {
     throw new Violation('I6', `${token} is presented again while the lease of the first time lasts`);
   }
   if (before.length > 0 && intent.kind !== 'probe') {
@@ -104,10 +104,16 @@ export function checkWrite(
     throw new Violation('I6', 'a probe that nobody announced');
   }
   if (!dead || old?.dead) return;
-  if (!process?.running?.refused)
-    throw new Violation('I7', `declared dead (${dead.reason}) without a refusal`);
+  const { refusal, replayed } = process?.running ?? { refusal: 'none', replayed: null };
+  if (refusal === 'none') throw new Violation('I7', `declared dead (${dead.reason}) without a refusal`);
+  if (refusal === 'unchecked' || (config.journal !== 'none' && replayed === null))
+    throw new Violation('I7', 'a refusal is believed before record and journals were looked at again');
   if (truth.fell) return;
-  const saved = liveHeirs(truth, `${family}.0`).find((token) => isVisible(world, process, token));
+  // One that a process has in hand revives the record.
+  const held = processes.map(inHand);
+  const saved = liveHeirs(truth, `${family}.0`).find(
+    (token) => isVisible(world, process, token) && !held.includes(token),
+  );
   if (saved) throw new Violation('I7', `declared dead although ${saved} lives and is stored`);
   const late = !config.strictLabels && truth.endedByReuse !== null && truth.endedByReuse < next.generation;
   if (dead.reason === 'revoked_or_expired' && !truth.revoked && !late) {
@@ -116,13 +122,9 @@ export function checkWrite(
 }
 
 /** An announcement must have stood for the settle time when it becomes a probe. */
-export function checkProbe(config: Config, world: World, intent: Intent): void {
-  const { announced } = world.truth;
-  const stood =
-    announced?.attemptId === intent.attemptId
-      ? (NOW - announced.announcedAt) / TICK
-      : Number.NEGATIVE_INFINITY;
-  if (stood < config.ticks.settle) throw new Violation('I6', 'a probe whose settle time is not over');
+export function checkProbe({ truth }: World, { attemptId }: Intent): void {
+  if (truth.announced?.attemptId === attemptId && truth.announced.lasts === 0) return;
+  throw new Violation('I6', 'a probe whose settle time is not over');
 }
 
 /** In every state: what was received and lives is somewhere. */
@@ -150,7 +152,11 @@ export function checkReceived({ store, truth, processes }: World): void {
 export function isSettled({ store, truth, processes }: World): boolean {
   if (truth.requests.length > 0 || processes.some(({ up, running }) => up && running)) return false;
   const record = store.row?.record;
-  if (!record || record.tokens === null || record.dead || record.quarantine) return true;
+  if (!record || record.tokens === null || record.quarantine) return true;
+  if (record.dead) {
+    const kept = [siblingOf(record), ...store.journal.map(({ pair }) => pair.refresh)];
+    return !kept.some((token) => token && isLive(truth, token) && familyOf(token) === store.family);
+  }
   const token = tokenOf(record);
   return token !== null && isLive(truth, token) && record.intent === null && record.unknown === null;
 }

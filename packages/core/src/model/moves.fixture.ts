@@ -1,5 +1,5 @@
 import { pairOf } from '../new-pair.ts';
-import { compareGrants, EMPTY_RECORD } from '../record.ts';
+import { compareGrants, EMPTY_RECORD, type GrantRecord } from '../record.ts';
 import { authorized, tombstone } from '../transitions.ts';
 import { tokenOf } from './invariants.fixture.ts';
 import { ATTEMPTS, namesIn, normal } from './parts.fixture.ts';
@@ -225,8 +225,11 @@ function idleMoves(
   const { known } = process;
   const { row, down } = world.store;
   if (down || process.cut) return;
-  const stale = known === null || known.record.tokens === null || known.record.dead !== null;
-  if (!process.loaded || (stale && row && compareGrants(row.record, known?.record ?? EMPTY_RECORD) > 0)) {
+  // With nothing usable in memory, the record is read again.
+  const useless = known === null || known.record.tokens === null || known.record.dead !== null;
+  const order = compareGrants(row?.record ?? EMPTY_RECORD, known?.record ?? EMPTY_RECORD);
+  const revived = order === 0 && row?.record.dead === null && known?.record.dead !== null;
+  if (!process.loaded || (useless && row && (order > 0 || revived))) {
     free(`${name} loads the record`, () => load(config, world, index));
   }
   if (!process.loaded || !known) return;
@@ -269,6 +272,7 @@ function crashed(world: World, index: number): World {
     known: null,
     unpersisted: false,
     lag: 0,
+    jump: null,
     sight: null,
     running: null,
   });
@@ -310,7 +314,8 @@ function requestMoves(
   };
   const atProvider = (from: World): readonly [World, Outcome] => {
     const [tokens, outcome] = processed(truth.tokens, request.token, config.reuse);
-    const ended = outcome.kind === 'invalid_grant' && tokens !== truth.tokens;
+    const deaths = (known: typeof tokens): number => known.filter(({ state }) => state === 'dead').length;
+    const ended = deaths(tokens) > deaths(truth.tokens);
     const endedByReuse = ended ? request.generation : truth.endedByReuse;
     return [withTruth(gone(from), { tokens, endedByReuse }), outcome];
   };
@@ -345,21 +350,15 @@ function requestMoves(
 
 function storeMoves(config: Config, world: World, free: Free, fault: Faulty): void {
   const { store, truth } = world;
-  if (store.down) free('the store is back', () => withStore(world, { down: false }));
-  else fault('outage', 'the store is down', (faulted) => withStore(faulted, { down: true }));
+  // A shorter outage is an error for those whom it hits.
+  if (!store.down)
+    fault('outage', 'the store is down', (faulted) => withStore(faulted, { down: { ticks: 2 } }));
+  else if (store.down.ticks === 0) free('the store is back', () => withStore(world, { down: null }));
   if (!truth.fell) {
-    store.past.forEach((older, index) => {
+    store.past.forEach((older) => {
       const { row, family } = older;
       fault('fallback', `the store falls back to revision ${row?.rev ?? 0}`, (faulted) => {
-        const later = [...store.past.slice(index + 1).map((state) => state.row), store.row];
-        const place = row?.record;
-        const forgotIntent = later.some(
-          (other) =>
-            other?.record.intent &&
-            place &&
-            compareGrants(other.record, place) === 0 &&
-            other.rev !== row?.rev,
-        );
+        const forgotIntent = row !== null && isForgotten(world, row.record);
         const fallen = withStore(faulted, { row, family, past: [] });
         return forgiven(withTruth(fallen, { fell: true, forgotIntent }));
       });
@@ -393,7 +392,7 @@ function storeMoves(config: Config, world: World, free: Free, fault: Faulty): vo
       anomalies: [],
     } as const;
     const { next } = pairOf(response, NOW, undefined, { pair: null, refresh: null });
-    const by = { event: 'authorized', attemptId: 'person', at: NOW + act, jitter: 0 } as const;
+    const by = { event: 'authorized', authorizationId: `act ${act}`, at: NOW + act, jitter: 0 } as const;
     const record = normal(config.system.authorized(before, authorized(before, next, by)));
     const tokens = [...truth.tokens, { name: token, state: 'live', successor: null } as const];
     return withStore(withTruth(faulted, { acts: act, tokens, revoked: false, endedByReuse: null }), {
@@ -407,6 +406,23 @@ function storeMoves(config: Config, world: World, free: Free, fault: Faulty): vo
     const row = record && { rev, record: normal(record) };
     return withStore(withTruth(faulted, { acts: act }), { row, family, past: kept });
   });
+}
+
+/** Somebody has sent, or is about to, on an intent that this older record does not show. */
+function isForgotten({ truth, processes }: World, record: GrantRecord): boolean {
+  const hidden = (epoch: number, attemptId: string, generation: number): boolean =>
+    epoch === record.epoch && generation === record.generation && attemptId !== record.intent?.attemptId;
+  const sent = truth.requests.some(({ epoch, attemptId, generation }) =>
+    hidden(epoch, attemptId, generation),
+  );
+  return (
+    sent ||
+    processes.some(({ running }) => {
+      if (running?.flight.at !== 'intending' || running.op.kind !== 'answered') return false;
+      const { epoch, generation } = running.flight.record;
+      return hidden(epoch, running.attemptId, generation);
+    })
+  );
 }
 
 function describe({ op, flight }: Running): string {

@@ -1,7 +1,5 @@
 import { NOW, TICK } from './world.fixture.ts';
 
-/** How far back an instant is told apart from an older one, in ticks. */
-const MEMORY = 9;
 const INSTANTS = new Set([
   'leaseUntil',
   'lastAt',
@@ -9,11 +7,13 @@ const INSTANTS = new Set([
   'sinceMono',
   'monoEndsAt',
   'writtenAt',
-  'announcedAt',
   'now',
+  'jumpedAt',
 ]);
 /** Dates that decide nothing within the span of the model. */
 const DATES = new Set(['firstAt', 'issuedAt', 'since', 'authorizedAt', 'at', 'disconnectedAt']);
+/** So many that the distance between two tries is at its longest. */
+const TRIES = 6;
 const NOTHING: readonly never[] = [];
 
 interface Known {
@@ -27,10 +27,13 @@ interface Known {
  * Equal parts of states are one object, so that a part is compared by its reference and moved through time once.
  * Emptied between explorations.
  */
+/** How far back an instant is told apart from an older one, in ticks. */
+let memory = 9;
 let parts = new Map<string, object>();
 let known = new WeakMap<object, Known>();
 
-export function forgetParts(): void {
+export function forgetParts(memoryTicks: number): void {
+  memory = memoryTicks;
   parts = new Map();
   known = new WeakMap();
 }
@@ -60,7 +63,8 @@ function factsOf(part: object): Known {
 export const ATTEMPTS = ['a1', 'a2', 'a3', 'a4', 'a5', 'a6', 'a7', 'a8', 'a9', 'a10', 'a11', 'a12'];
 
 function numberIn(name: string, value: number, later: boolean): number {
-  if (INSTANTS.has(name)) return Math.max(later ? value - TICK : value, NOW - MEMORY * TICK);
+  if (INSTANTS.has(name)) return Math.max(later ? value - TICK : value, NOW - memory * TICK);
+  if (name === 'lasts') return later ? Math.max(0, value - 1) : value;
   if (DATES.has(name) || name === 'polls') return 0;
   if (name === 'count') return Math.min(value, 2);
   if (name === 'age') return later ? value + 1 : value;
@@ -103,7 +107,8 @@ function walk(name: string, value: unknown, later: boolean): unknown {
 
 function reduced(member: string, inside: unknown, around: object, later: boolean): unknown {
   if (member === 'lastError' || member === 'nextDueAt') return null;
-  // All that matters of the tries of a pair in hand is that there was one.
-  if (member === 'tries' && 'keep' in around) return Math.min(1, Number(inside));
+  // All that matters of the tries of a pair in hand is that there was one: the distances are at
+  // their longest then.
+  if (member === 'tries' && 'keep' in around) return Math.min(TRIES, Number(inside) * TRIES);
   return walk(member, inside, later);
 }

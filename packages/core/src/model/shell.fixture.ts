@@ -16,6 +16,7 @@ import {
   type Running,
   type Sight,
   type Store,
+  TICK,
   type Truth,
   type World,
 } from './world.fixture.ts';
@@ -92,18 +93,21 @@ export function lookAt(config: Config, process: Process, snapshot: Snapshot | nu
     monoEndsAt: sight.monoEndsAt,
     distrusted: sight.distrusted,
   };
-  const at = { ...timeOf(process), jumps: 0 };
+  const jump = process.jump && { mono: process.jump.jumpedAt, byMs: process.jump.byMs };
+  const at = { ...timeOf(process), jumps: 0, jump };
   const seen = sightLease(intent, previous, at, config.believed);
   const { jumps, monoEndsAt, distrusted } = seen.sight;
   return [seen.leftMs, { attemptId, kind, leaseUntil, jumped: jumps !== 0, monoEndsAt, distrusted }];
 }
 
 /** As `StoreTime.note`. */
-function noted(process: Process, now: number): Process {
+function noted({ believed: { leaseMs } }: Config, process: Process, now: number): Process {
   const lag = now - NOW;
   const jumped = process.loaded && Math.abs(lag - process.lag) > CLOCK_DRIFT_MS;
   const sight = process.sight && { ...process.sight, jumped: process.sight.jumped || jumped };
-  return { ...process, lag, sight, loaded: true };
+  const recent = process.jump && NOW - process.jump.jumpedAt < leaseMs ? process.jump : null;
+  const jump = jumped ? { jumpedAt: NOW, byMs: lag - process.lag } : recent;
+  return { ...process, lag, jump, sight, loaded: true };
 }
 
 /** The store's answer, looked at. */
@@ -113,7 +117,7 @@ function received(
   snapshot: Snapshot | null,
   now: number,
 ): readonly [Process, number] {
-  const later = noted(process, now);
+  const later = noted(config, process, now);
   const [leaseLeftMs, sight] = lookAt(config, later, snapshot);
   return [take(config, { ...later, sight }, snapshot), leaseLeftMs];
 }
@@ -149,11 +153,12 @@ export function nextRevision({ revisions }: Config, { store, processes }: World)
 
 /** Carries out a read or write at the store. The answer has not reached the process. */
 export function execute(config: Config, world: World, index: number): readonly [World, Answer] {
-  const { op } = runningAt(world, index);
+  const { op, flight } = runningAt(world, index);
   if (op.kind === 'read') return [world, { type: 'read', snapshot: snapshotOf(world), now: NOW }];
   if (op.kind !== 'write') throw new Error(`The store does not take "${op.kind}".`);
   const { row, family, past } = world.store;
-  if ((row?.rev ?? null) !== op.expectedRev) {
+  const actual = row?.rev ?? null;
+  if (config.system.expects(flight, op.expectedRev, actual) !== actual) {
     return [world, { type: 'refused', snapshot: snapshotOf(world), now: NOW }];
   }
   const token = tokenOf(op.record);
@@ -161,9 +166,9 @@ export function execute(config: Config, world: World, index: number): readonly [
   checkWrite(config, world, index, op.record, to);
   const intent = op.record.intent;
   let next = world;
-  if (intent?.kind === 'probe' && row?.record.intent?.kind !== 'probe') checkProbe(config, world, intent);
+  if (intent?.kind === 'probe' && row?.record.intent?.kind !== 'probe') checkProbe(world, intent);
   if (intent?.kind === 'announce') {
-    next = withTruth(next, { announced: { attemptId: intent.attemptId, announcedAt: NOW } });
+    next = withTruth(next, { announced: { attemptId: intent.attemptId, lasts: config.ticks.settle } });
   }
   const record = normal(op.record);
   const rev = nextRevision(config, world);
@@ -219,7 +224,9 @@ export function deliver(config: Config, world: World, index: number, answer: Ans
     case 'written': {
       const [later, leaseLeftMs] = received(config, process, answer.snapshot, answer.now);
       const { snapshot } = answer;
-      const next = withProcess(world, index, later);
+      const running = runningAt(world, index);
+      const refusal = running.refusal === 'unchecked' ? 'checked' : running.refusal;
+      const next = withProcess(world, index, { ...later, running: { ...running, refusal } });
       const time = timeOf(later);
       if (answer.type !== 'written')
         return proceed(config, next, index, { type: answer.type, snapshot, leaseLeftMs, time });
@@ -243,7 +250,7 @@ function deliverOutcome(config: Config, world: World, index: number, outcome: Ou
     next = withTruth(next, { presented });
   }
   if (outcome.kind === 'invalid_grant')
-    next = withProcess(next, index, { running: { ...running, refused: true, replayed: null } });
+    next = withProcess(next, index, { running: { ...running, refusal: 'unchecked', replayed: null } });
   const event = {
     type: 'outcome',
     outcome: tokenOutcome(outcome),
@@ -252,10 +259,10 @@ function deliverOutcome(config: Config, world: World, index: number, outcome: Ou
   return proceed(config, next, index, event);
 }
 
-export function contextOf(config: Config, { attemptId, known }: Running): FlightContext {
+export function contextOf(config: Config, owner: string, { attemptId, known }: Running): FlightContext {
   return {
     attemptId,
-    owner: 'owner',
+    owner,
     timings: config.believed,
     known,
     jitter: 0,
@@ -276,7 +283,7 @@ export function takeOff(config: Config, world: World, index: number, attemptId: 
     flight,
     op: { kind: 'read' },
     writtenAt: 0,
-    refused: false,
+    refusal: 'none',
     replayed: null,
   };
   return carryOut(config, withProcess(world, index, { running }), index, flight, effects);
@@ -285,9 +292,12 @@ export function takeOff(config: Config, world: World, index: number, attemptId: 
 /** One event into the real machine, and its effects. */
 export function proceed(config: Config, world: World, index: number, event: FlightEvent): World {
   const running = runningAt(world, index);
-  const [flight, effects] = config.system.step(contextOf(config, running), running.flight, event);
-  const leaseLeftMs = 'leaseLeftMs' in event ? event.leaseLeftMs : 0;
-  return carryOut(config, world, index, flight, effects, leaseLeftMs);
+  const [flight, effects] = config.system.step(
+    contextOf(config, processAt(world, index).owner, running),
+    running.flight,
+    event,
+  );
+  return carryOut(config, world, index, flight, effects);
 }
 
 function carryOut(
@@ -296,7 +306,6 @@ function carryOut(
   index: number,
   flight: Flight,
   effects: readonly FlightEffect[],
-  leaseLeftMs = 0,
 ): World {
   let next = withProcess(world, index, { running: { ...runningAt(world, index), flight } });
   let asked: FlightEffect | null = null;
@@ -319,10 +328,10 @@ function carryOut(
   }
   if (flight.at === 'done') return landed(config, next, index, flight.result);
   if (!asked) throw new Error(`A flight at "${flight.at}" asked for nothing.`);
-  return ask(config, next, index, asked, leaseLeftMs);
+  return ask(config, next, index, asked);
 }
 
-function ask(config: Config, world: World, index: number, effect: FlightEffect, leaseLeftMs: number): World {
+function ask(config: Config, world: World, index: number, effect: FlightEffect): World {
   const process = processAt(world, index);
   const running = runningAt(world, index);
   const time = timeOf(process);
@@ -349,7 +358,13 @@ function ask(config: Config, world: World, index: number, effect: FlightEffect, 
     case 'connect':
       return proceed(config, world, index, { type: 'connected', time });
     case 'send': {
-      if (!config.system.maySend(NOW - running.writtenAt, leaseLeftMs, config.believed)) {
+      if (
+        !config.system.maySend(
+          NOW - running.writtenAt,
+          effect.intent.leaseUntil - time.store,
+          config.believed,
+        )
+      ) {
         const detail = 'the lease is nearly over';
         const outcome = { kind: 'not_sent', reason: 'lease_too_short', retryAfterMs: null, detail } as const;
         return proceed(config, world, index, { type: 'outcome', outcome, time });
@@ -376,7 +391,10 @@ function send(
   const presented = truth.presented.filter(({ token }) => token !== refreshToken);
   return withTruth(world, {
     requests: [...truth.requests, request],
-    presented: [...presented, { token: refreshToken, attemptId, leaseUntil }],
+    presented: [
+      ...presented,
+      { token: refreshToken, attemptId, lasts: Math.max(0, (leaseUntil - NOW) / TICK) },
+    ],
   });
 }
 
@@ -403,10 +421,16 @@ function landed(
   const idle: Process = { ...process, running: null, unpersisted: false, excused: process.cut };
   const next = result.kind === 'settled' ? take(config, idle, result.snapshot) : idle;
   // The name is compared by its own flight only, so that later flights may bear it again.
-  const nameless = (row: Store['row']): Store['row'] =>
-    row?.record.lastAttemptId === attemptId
-      ? { ...row, record: { ...row.record, lastAttemptId: null } }
-      : row;
+  const nameless = (row: Store['row']): Store['row'] => {
+    if (!row) return null;
+    const { lastAttemptId, attemptIds } = row.record;
+    const record = {
+      ...row.record,
+      lastAttemptId: lastAttemptId === attemptId ? null : lastAttemptId,
+      attemptIds: attemptIds.filter((name) => name !== attemptId),
+    };
+    return { ...row, record };
+  };
   const { row, past } = world.store;
   const { truth } = world;
   const presented = truth.presented.map((entry) =>

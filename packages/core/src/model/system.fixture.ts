@@ -7,6 +7,7 @@ export const REAL: System = {
   takeOff,
   maySend: (passedMs, _leaseLeftMs, { leaseMs, responseMs, lingerMs }) =>
     leaseMs - passedMs >= responseMs + lingerMs,
+  expects: (_, expectedRev) => expectedRev,
   authorized: (_, after) => after,
   disconnected: (_, after) => after,
 };
@@ -18,6 +19,7 @@ export const REAL: System = {
 export const AMENDED: System = {
   ...REAL,
   maySend: (passedMs, leaseLeftMs, { leaseMs, responseMs, lingerMs }) =>
+    // The store's time came with the answer to the write, which is no older than the write.
     Math.min(leaseLeftMs, leaseMs) - passedMs >= responseMs + lingerMs,
 };
 
@@ -33,6 +35,7 @@ export function configOf(change: Partial<Config> = {}): Config {
     ticks,
     believed: timingsOf(ticks),
     system: AMENDED,
+    owners: false,
     revisions: 'unique',
     strictLabels: false,
     ...change,

@@ -42,9 +42,17 @@ export interface Ticks {
   readonly linger: number;
   readonly settle: number;
   readonly announceSlack: number;
+  readonly persistRetry: number;
 }
 
-export const TICKS: Ticks = { lease: 3, response: 1, linger: 1, settle: 2, announceSlack: 1 };
+export const TICKS: Ticks = {
+  lease: 3,
+  response: 1,
+  linger: 1,
+  settle: 2,
+  announceSlack: 1,
+  persistRetry: 1,
+};
 
 /** The machine under test, and the parts of the shell that a mutant replaces. */
 export interface System {
@@ -52,6 +60,8 @@ export interface System {
   readonly takeOff: () => Step;
   /** The check just before the first byte. */
   readonly maySend: (passedMs: number, leaseLeftMs: number, timings: Timings) => boolean;
+  /** The revision that a write of this flight is held against. */
+  readonly expects: (flight: Flight, expectedRev: number | null, actual: number | null) => number | null;
   /** What a re-authorization writes, from what the builder of the real one made of the record. */
   readonly authorized: (before: GrantRecord, after: GrantRecord) => GrantRecord;
   readonly disconnected: (before: GrantRecord, after: GrantRecord) => GrantRecord | null;
@@ -68,6 +78,8 @@ export interface Config {
   /** What the processes believe the ticks to be; the provider keeps to `ticks`. */
   readonly believed: Timings;
   readonly system: System;
+  /** Each process has a name of its own, which it writes into intents. Twice as many states, as they are not alike then. */
+  readonly owners: boolean;
   /** A store whose revisions are counted gives the same ones again after it fell back. */
   readonly revisions: 'counted' | 'unique';
   /** Also a loss that shows one generation after the request that caused it must bear its name. */
@@ -84,7 +96,7 @@ export function timingsOf(ticks: Ticks): Timings {
     settleMs: ticks.settle * TICK,
     announceSlackMs: ticks.announceSlack * TICK,
     pollMs: TICK,
-    persistRetryMs: TICK,
+    persistRetryMs: ticks.persistRetry * TICK,
     probeMs: TICK,
     probeMaxMs: TICK,
     unrecognizedMs: TICK,
@@ -137,13 +149,14 @@ export interface Running {
   readonly op: Op;
   /** When the intent's write was begun. */
   readonly writtenAt: number;
-  /** An `invalid_grant` was read in this flight. */
-  readonly refused: boolean;
+  /** An `invalid_grant` was read in this flight; `checked`: and the record after it. */
+  readonly refusal: 'none' | 'unchecked' | 'checked';
   /** What the journals held when this flight last read them; `null`: not since its last refusal. */
   readonly replayed: readonly string[] | null;
 }
 
 export interface Process {
+  readonly owner: string;
   readonly up: boolean;
   readonly paused: boolean;
   /** Cut off from the store, not from the provider. */
@@ -155,6 +168,8 @@ export interface Process {
   readonly unpersisted: boolean;
   /** How far this process's idea of the store's clock is behind it, ms, 0 or less. */
   readonly lag: number;
+  /** When the store's time was last seen to jump, on the monotonic clock. */
+  readonly jump: { readonly jumpedAt: number; readonly byMs: number } | null;
   readonly sight: Sight | null;
   readonly running: Running | null;
   /** Its own journal, which outlives it. */
@@ -173,7 +188,8 @@ export interface Store {
   /** States that the store may fall back to, oldest first. */
   readonly past: readonly { readonly row: Row | null; readonly family: string }[];
   readonly journal: readonly JournalledPair[];
-  readonly down: boolean;
+  /** Down, for so many more ticks at least. */
+  readonly down: { readonly ticks: number } | null;
 }
 
 /** A request that the provider may still process, or whose answer lies in the buffer of a stopped process. */
@@ -201,11 +217,13 @@ export interface Truth {
   readonly presented: readonly {
     readonly token: string;
     readonly attemptId: string;
-    readonly leaseUntil: number;
+    /** The lease, in ticks. */
+    readonly lasts: number;
   }[];
   /** Refresh tokens that a process has read and that must not get lost. */
   readonly received: readonly string[];
-  readonly announced: { readonly attemptId: string; readonly announcedAt: number } | null;
+  /** `lasts`: the settle time, in ticks. */
+  readonly announced: { readonly attemptId: string; readonly lasts: number } | null;
   readonly fell: boolean;
   /** The store forgot an intent that it had acknowledged, without a trace in `(epoch, generation)`. */
   readonly forgotIntent: boolean;

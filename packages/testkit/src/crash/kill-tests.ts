@@ -1,0 +1,99 @@
+import { expect, it } from 'vitest';
+import { type KillReport, killAt } from './kills.ts';
+import type { CrashSuiteOptions } from './options.ts';
+import { CRASH_POINTS, type CrashPoint, RECOVERED_WITHIN_MS } from './points.ts';
+
+const TIMEOUT_MS = 120_000;
+/** More than a refresh takes, less than any lease. */
+const AT_ONCE_MS = 60_000;
+const SETTLE_MS = 5_000;
+
+/** SIGKILL at every labelled point. */
+export function killTests(options: CrashSuiteOptions, rounds: number): void {
+  const { name } = options;
+  let run: Promise<Map<string, KillReport>[]> | undefined;
+  /** All points in one run, which the first test that needs it begins. */
+  const reports = (): NonNullable<typeof run> => {
+    run ??= repeated(rounds, () => killAt(options, CRASH_POINTS));
+    return run;
+  };
+
+  for (const point of CRASH_POINTS) {
+    it(
+      `${point.faults} ${name}: ${point.title}: ${VERDICTS[point.end]}`,
+      async () => {
+        for (const round of await reports()) expectEnd(point, round.get(point.id));
+      },
+      TIMEOUT_MS * rounds,
+    );
+  }
+
+  for (const grace of ['same', 'fork', 'replace'] as const) {
+    it(
+      `F60a F60b ${name}: nothing is lost at any point where the provider has a grace period (${grace})`,
+      async () => {
+        const points = CRASH_POINTS.filter(({ alone }) => !alone);
+        const switches = { reuse: 'grace', grace, graceMs: 86_400_000 } as const;
+        for (const round of await repeated(rounds, () =>
+          killAt(options, points, { switches, together: true }),
+        )) {
+          const lost = points.filter(({ id }) => round.get(id)?.status !== 200);
+          expect(lost.map(({ id }) => [id, round.get(id)])).toEqual([]);
+          for (const { id } of points) {
+            expect(round.get(id)?.outcome).toMatchObject({ kind: 'token' });
+            expectInTime(round.get(id));
+          }
+        }
+      },
+      TIMEOUT_MS * rounds,
+    );
+  }
+}
+
+const VERDICTS: Record<CrashPoint['end'], string> = {
+  'at once': 'the next process goes on at once',
+  later: 'the next process goes on when the lease is over',
+  lost: 'lost, and labelled so',
+};
+
+function expectEnd(point: CrashPoint, report: KillReport | undefined): void {
+  expect(report?.how).toBe(point.how ?? 'SIGKILL');
+  expectInTime(report);
+  switch (point.end) {
+    case 'at once':
+    case 'later':
+      expect(report?.outcome).toMatchObject({ kind: 'token' });
+      expect(report?.status).toBe(200);
+      // Of all presentations one was processed, and none was refused.
+      expect(report?.presented.filter((verdict) => verdict !== 'unprocessed')).toEqual(['ok']);
+      if (report?.outcome.kind !== 'token') return;
+      if (point.end === 'at once') expect(report.outcome.virtualMs).toBeLessThan(AT_ONCE_MS);
+      else expect(report.outcome.virtualMs).toBeGreaterThan(point.second ? SETTLE_MS : AT_ONCE_MS);
+      return;
+    case 'lost':
+      expect(report?.outcome).toMatchObject({
+        kind: 'refused',
+        code: 'reauthorization_required',
+        reason: 'rotation_outcome_lost',
+      });
+      expect(report?.presented).toEqual(['ok', 'reused']);
+      expect(report?.rotatedUnused).toBe(true);
+      expect(report?.rotatedUnread).toBe(point.held !== undefined);
+      return;
+    default:
+      point.end satisfies never;
+  }
+}
+
+function expectInTime(report: KillReport | undefined): void {
+  expect(report?.outcome.kind).not.toBe('gone');
+  if (report && report.outcome.kind !== 'gone') {
+    expect(report.outcome.virtualMs).toBeLessThan(RECOVERED_WITHIN_MS);
+  }
+}
+
+async function repeated<Result>(rounds: number, work: () => Promise<Result>): Promise<Result[]> {
+  const results: Result[] = [];
+  for (let round = 0; round < rounds; round += 1) results.push(await work());
+  return results;
+}

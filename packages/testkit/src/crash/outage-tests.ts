@@ -1,0 +1,63 @@
+import { expect, it } from 'vitest';
+import { CrashStage } from './crash-stage.ts';
+import type { CrashSuiteOptions, OutagePlace } from './options.ts';
+
+const TIMEOUT_MS = 120_000;
+const LONGER_THAN_A_LEASE_MS = 200_000;
+const ID = 'held';
+
+/** The store goes away right after the provider has answered, for longer than a lease. */
+export function outageTests(options: CrashSuiteOptions, rounds: number): void {
+  for (const { name, open } of options.outages) {
+    it(
+      `F44 F46 F107 ${options.name}: ${name} right after the provider answered: the call returns, shutdown waits, and nobody beats the holder to it`,
+      async () => {
+        for (let round = 0; round < rounds; round += 1) await holdThrough(await open());
+      },
+      TIMEOUT_MS * rounds,
+    );
+  }
+
+  async function holdThrough(place: OutagePlace): Promise<void> {
+    const stage = await CrashStage.open(options, [ID], { switches: { reuse: 'family-revoked' }, place });
+    try {
+      stage.expire();
+      const [holder, prober] = await Promise.all([
+        stage.start({ traps: [{ connection: ID, at: 'before-pair', action: 'hold' }] }),
+        stage.start(),
+      ]);
+      const call = holder.call(ID);
+      await holder.reached(ID);
+      // It knows of the refresh, and will probe.
+      expect(await prober.call(ID)).toMatchObject({ code: 'refresh_in_progress' });
+      await place.down();
+      await holder.ask({ kind: 'go-on', connection: ID });
+
+      const served = await call;
+      expect(served).toMatchObject({ kind: 'token' });
+      await stage.pass(LONGER_THAN_A_LEASE_MS, [holder, prober]);
+      expect(await holder.call(ID)).toEqual(served);
+
+      let closed = false;
+      const closing = holder.ask({ kind: 'close' }).then(() => {
+        closed = true;
+      });
+      const probing = stage.drive([[prober, ID]]);
+      // A round trip to each of them.
+      await stage.pass(1, [holder, prober]);
+      expect(closed).toBe(false);
+      await place.up();
+      await closing;
+      expect(await holder.gone).toBe(0);
+
+      expect((await probing).get(ID)).toMatchObject(served ?? {});
+      expect(stage.presented(ID)).toEqual(['ok']);
+      expect(await stage.facts(ID)).toMatchObject({ generation: 2, deadReason: null });
+      const next = await stage.start();
+      expect(await next.call(ID)).toEqual(served);
+      if (served?.kind === 'token') expect(await stage.statusOf(ID, served.digest)).toBe(200);
+    } finally {
+      await stage.close();
+    }
+  }
+}

@@ -34,6 +34,7 @@ describe.skipIf(findRedisServer() === null)('when Redis fails', () => {
 
   async function admin(server: RedisServer): Promise<Redis> {
     const client = new Redis(server.url);
+    client.on('error', () => {});
     cleanups.push(() => client.disconnect());
     return client;
   }

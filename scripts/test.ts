@@ -62,6 +62,13 @@ const tests: Step = {
   timeoutMs: 20 * MINUTE_MS,
 };
 
+const faults: Step = {
+  name: 'faults',
+  doing: 'checking that every fault of the catalogue that is due has a test that passed',
+  command: ['node', 'scripts/faults.ts', '--brief', folder],
+  timeoutMs: MINUTE_MS,
+};
+
 const scan: Step = {
   name: 'secret scan',
   doing: 'looking for planted secrets in everything that this run left behind',
@@ -98,6 +105,8 @@ async function runAll(): Promise<Counts> {
   for (const step of checks) await check(step);
   if (built) {
     add(await runTests());
+    // A part of the tests cannot show all faults.
+    if (filters.length === 0) await check(faults);
   } else {
     terminal.line('✗ tests: not run, because the build failed');
     add({ passed: 0, failed: 1, skipped: 0 });

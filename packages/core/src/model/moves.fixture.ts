@@ -1,33 +1,12 @@
-import { pairOf } from '../new-pair.ts';
-import { compareGrants, EMPTY_RECORD, type GrantRecord } from '../record.ts';
-import { authorized, tombstone } from '../transitions.ts';
+import { compareGrants, EMPTY_RECORD } from '../record.ts';
 import { tokenOf } from './invariants.fixture.ts';
+import { lookAt, snapshotOf, timeOf, withProcess, withStore, withTruth } from './memory.fixture.ts';
 import { ATTEMPTS, namesIn, normal } from './parts.fixture.ts';
-import { isLive, processed } from './provider.fixture.ts';
-import {
-  deliver,
-  execute,
-  load,
-  lookAt,
-  nextRevision,
-  proceed,
-  snapshotOf,
-  takeOff,
-  timeOf,
-  withProcess,
-  withStore,
-  withTruth,
-} from './shell.fixture.ts';
-import {
-  type Config,
-  type Fault,
-  NOW,
-  type Outcome,
-  type Process,
-  type Request,
-  type Running,
-  type World,
-} from './world.fixture.ts';
+import { isLive } from './provider.fixture.ts';
+import { requestMoves } from './request-moves.fixture.ts';
+import { deliver, execute, load, proceed, takeOff } from './shell.fixture.ts';
+import { crashed, storeMoves } from './store-moves.fixture.ts';
+import type { Config, Fault, Faulty, Free, Process, Running, World } from './world.fixture.ts';
 
 /** One thing that may happen next. `fault`: it costs one of the run's faults. */
 export interface Move {
@@ -64,9 +43,6 @@ export function movesOf(config: Config, world: World): readonly Move[] {
     });
   return moves;
 }
-
-type Free = (label: string, to: () => World) => void;
-type Faulty = (kind: Fault, label: string, to: (faulted: World) => World) => void;
 
 /** True when time cannot pass before something happens here. */
 function processMoves(
@@ -255,174 +231,6 @@ function freeName({ store, truth, processes }: World): string {
   const name = ATTEMPTS.find((_, bit) => (used & (1 << bit)) === 0);
   if (!name) throw new Error('The model runs out of names for attempts.');
   return name;
-}
-
-function crashed(world: World, index: number): World {
-  const process = world.processes[index];
-  const attemptId = process?.running?.attemptId;
-  const requests = world.truth.requests.map((request) =>
-    request.attemptId === attemptId ? { ...request, orphan: true } : request,
-  );
-  const next = withProcess(world, index, {
-    up: false,
-    paused: false,
-    cut: false,
-    excused: false,
-    loaded: false,
-    known: null,
-    unpersisted: false,
-    lag: 0,
-    jump: null,
-    sight: null,
-    running: null,
-  });
-  return forgiven(withTruth(next, { requests }));
-}
-
-/** After a crash or a store that forgot: what is nowhere now was lost in a window of I10. */
-function forgiven(world: World): World {
-  const text = JSON.stringify([world.store, world.processes]);
-  const received = world.truth.received.filter((token) => text.includes(`"${token}"`));
-  return withTruth(world, { received });
-}
-
-function requestMoves(
-  config: Config,
-  world: World,
-  request: Request,
-  at: number,
-  free: Free,
-  fault: Faulty,
-): boolean {
-  const { response, linger } = config.ticks;
-  const { truth } = world;
-  const gone = (from: World): World =>
-    withTruth(from, { requests: from.truth.requests.filter((_, index) => index !== at) });
-  const orphaned = (from: World): World => {
-    const requests = from.truth.requests.map((other, index) =>
-      index === at ? { ...other, orphan: true } : other,
-    );
-    return withTruth(from, { requests });
-  };
-  const answered = (from: World, outcome: Outcome): World => {
-    const index = from.processes.findIndex(({ running }) => running?.attemptId === request.attemptId);
-    const process = from.processes[index];
-    if (!process?.running) return from;
-    if (!process.paused) return deliver(config, from, index, { type: 'outcome', outcome });
-    const op = { kind: 'answered', answer: { type: 'outcome', outcome } } as const;
-    return withProcess(from, index, { running: { ...process.running, op } });
-  };
-  const atProvider = (from: World): readonly [World, Outcome] => {
-    const [tokens, outcome] = processed(truth.tokens, request.token, config.reuse);
-    const deaths = (known: typeof tokens): number => known.filter(({ state }) => state === 'dead').length;
-    const ended = deaths(tokens) > deaths(truth.tokens);
-    const endedByReuse = ended ? request.generation : truth.endedByReuse;
-    return [withTruth(gone(from), { tokens, endedByReuse }), outcome];
-  };
-  const [, preview] = processed(truth.tokens, request.token, config.reuse);
-  const what =
-    preview.kind === 'ok' ? `gives ${preview.token} for ${request.token}` : `refuses ${request.token}`;
-  if (request.orphan) {
-    free(`the provider ${what}, nobody reads it`, () => atProvider(world)[0]);
-    free(`a request with ${request.token} comes to nothing`, () => gone(world));
-    return request.age >= response + linger;
-  }
-  free(`the provider ${what}`, () => answered(...atProvider(world)));
-  fault('answer_lost', `the provider ${what}, the answer is lost`, (faulted) =>
-    answered(atProvider(faulted)[0], { kind: 'unknown' }),
-  );
-  fault('request_lost', `the request with ${request.token} is lost`, (faulted) =>
-    answered(gone(faulted), { kind: 'unknown' }),
-  );
-  fault('refusal', `the provider refuses ${request.token} in a form of its own`, (faulted) =>
-    answered(gone(faulted), { kind: 'unrecognized' }),
-  );
-  fault('rate_limit', `the provider answers 429 to ${request.token}`, (faulted) =>
-    answered(gone(faulted), { kind: 'rate_limited' }),
-  );
-  if (request.age >= response) {
-    fault('slow', `the deadline of ${request.token} passes`, (faulted) =>
-      answered(orphaned(faulted), { kind: 'unknown' }),
-    );
-  }
-  return request.age >= response;
-}
-
-function storeMoves(config: Config, world: World, free: Free, fault: Faulty): void {
-  const { store, truth } = world;
-  // A shorter outage is an error for those whom it hits.
-  if (!store.down)
-    fault('outage', 'the store is down', (faulted) => withStore(faulted, { down: { ticks: 2 } }));
-  else if (store.down.ticks === 0) free('the store is back', () => withStore(world, { down: null }));
-  if (!truth.fell) {
-    store.past.forEach((older) => {
-      const { row, family } = older;
-      fault('fallback', `the store falls back to revision ${row?.rev ?? 0}`, (faulted) => {
-        const forgotIntent = row !== null && isForgotten(world, row.record);
-        const fallen = withStore(faulted, { row, family, past: [] });
-        return forgiven(withTruth(fallen, { fell: true, forgotIntent }));
-      });
-    });
-  }
-  const token = tokenOf(store.row?.record);
-  if (token && isLive(truth, token)) {
-    fault('revoke', 'the provider revokes the grant', (faulted) =>
-      withTruth(faulted, {
-        revoked: true,
-        tokens: truth.tokens.map((known) => ({ ...known, state: 'dead' as const })),
-      }),
-    );
-  }
-  if (store.down) return;
-  const before = store.row?.record ?? EMPTY_RECORD;
-  const act = truth.acts + 1;
-  const family = String(act + 1);
-  const past = config.kinds.includes('fallback') && !truth.fell;
-  const kept = past ? [...store.past, { row: store.row, family: store.family }].slice(-3) : [];
-  const rev = nextRevision(config, world);
-  fault('reauthorize', 'the person signs in again', (faulted) => {
-    const token = `${family}.1`;
-    const response = {
-      accessToken: `access ${token}`,
-      refreshToken: token,
-      expiresInSeconds: 1,
-      refreshExpiresInSeconds: null,
-      userEmail: null,
-      format: 'json',
-      anomalies: [],
-    } as const;
-    const { next } = pairOf(response, NOW, undefined, { pair: null, refresh: null });
-    const by = { event: 'authorized', authorizationId: `act ${act}`, at: NOW + act, jitter: 0 } as const;
-    const record = normal(config.system.authorized(before, authorized(before, next, by)));
-    const tokens = [...truth.tokens, { name: token, state: 'live', successor: null } as const];
-    return withStore(withTruth(faulted, { acts: act, tokens, revoked: false, endedByReuse: null }), {
-      row: { rev, record },
-      family,
-      past: kept,
-    });
-  });
-  fault('disconnect', 'the person disconnects', (faulted) => {
-    const record = config.system.disconnected(before, tombstone(before, NOW + act));
-    const row = record && { rev, record: normal(record) };
-    return withStore(withTruth(faulted, { acts: act }), { row, family, past: kept });
-  });
-}
-
-/** Somebody has sent, or is about to, on an intent that this older record does not show. */
-function isForgotten({ truth, processes }: World, record: GrantRecord): boolean {
-  const hidden = (epoch: number, attemptId: string, generation: number): boolean =>
-    epoch === record.epoch && generation === record.generation && attemptId !== record.intent?.attemptId;
-  const sent = truth.requests.some(({ epoch, attemptId, generation }) =>
-    hidden(epoch, attemptId, generation),
-  );
-  return (
-    sent ||
-    processes.some(({ running }) => {
-      if (running?.flight.at !== 'intending' || running.op.kind !== 'answered') return false;
-      const { epoch, generation } = running.flight.record;
-      return hidden(epoch, running.attemptId, generation);
-    })
-  );
 }
 
 function describe({ op, flight }: Running): string {

@@ -6,6 +6,12 @@ import { type Timings, timings } from '../timings.ts';
  * One state of the model: a store with one record, processes, a provider, requests on their way. Everything in it is
  * immutable. There is no running clock: `NOW` never changes, and a tick moves every instant of the state one step into
  * the past. So two states that differ in their date only are one.
+ *
+ * What is left out: the breaker (it lets everything pass), connecting (at once), parsing and sealing, quarantine, the state of
+ * access tokens (always due), callers and their waiting, revalidation in the background, `close()`, jitter, clocks of
+ * machines (they run as the store's does; what a process takes for the store's time may be old). A process that polls
+ * a record which has not changed is left out as well. An answer reaches a process in the same step in which the store
+ * gave it, unless a fault stops the process in between: what others do meanwhile, they can do before or after.
  */
 
 /** Longer than the drift of clocks that a process tolerates, so that a stop of one tick is one that it notices. */
@@ -240,6 +246,11 @@ export interface World {
   readonly truth: Truth;
   readonly processes: readonly Process[];
 }
+
+/** Takes one thing that may happen next. */
+export type Free = (label: string, to: () => World) => void;
+/** The same for what costs a fault. */
+export type Faulty = (kind: Fault, label: string, to: (faulted: World) => World) => void;
 
 /** A rule of the protocol was broken. */
 export class Violation extends Error {

@@ -1,5 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { BusyStore } from './busy-store.fixture.ts';
+import { systemClock } from './clock.ts';
 import type { HighQEvents } from './events.ts';
 import { Bench, MINUTE } from './manager.fixture.ts';
 
@@ -39,7 +40,7 @@ describe('a listener that fails', () => {
       then: (_: unknown, reject?: (reason: Error) => void) => reject?.(new Error('by a listener')),
     }),
     'throws in a later turn': () => {
-      setImmediate(() => {
+      systemClock.afterIo(() => {
         throw new Error('by a listener');
       });
     },

@@ -74,14 +74,14 @@ describe('apiFetch', () => {
     for (const server of servers.splice(0)) server.close();
   });
 
-  const token = async (): Promise<string> => 'a-token';
+  const access = { getAccessToken: async (): Promise<string> => 'a-token', fetch };
 
   it('sends the bearer token, whatever else was set', async () => {
     const headers = { authorization: 'Basic x', 'x-own': '1' };
-    const response = await apiFetch(`${here}/acme`, token, '6/sites', { headers });
+    const response = await apiFetch(`${here}/acme`, access, '6/sites', { headers });
     expect(await response.text()).toBe('body');
     const request = new Request(`${here}/acme/api/6/tasks`, { headers });
-    await (await apiFetch(`${here}/acme`, token, request)).text();
+    await (await apiFetch(`${here}/acme`, access, request)).text();
     expect(seen).toEqual([
       { url: '/acme/api/6/sites', authorization: 'Bearer a-token' },
       { url: '/acme/api/6/tasks', authorization: 'Bearer a-token' },
@@ -89,7 +89,7 @@ describe('apiFetch', () => {
   });
 
   it('F94 follows no redirect: the other origin sees nothing', async () => {
-    const response = await apiFetch(`${here}/acme`, token, '6/moved', { redirect: 'follow' });
+    const response = await apiFetch(`${here}/acme`, access, '6/moved', { redirect: 'follow' });
     expect(response.status).toBe(302);
     expect(seen.map(({ url }) => url)).toEqual(['/acme/api/6/moved']);
   });
@@ -100,9 +100,9 @@ describe('apiFetch', () => {
       asked += 1;
       return 'a-token';
     };
-    await expect(apiFetch(`${here}/acme`, counting, `${elsewhere}/acme/api/6`)).rejects.toThrow(
-      ForeignOriginError,
-    );
+    await expect(
+      apiFetch(`${here}/acme`, { getAccessToken: counting, fetch }, `${elsewhere}/acme/api/6`),
+    ).rejects.toThrow(ForeignOriginError);
     expect(asked).toBe(0);
     expect(seen).toEqual([]);
   });

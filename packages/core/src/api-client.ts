@@ -26,13 +26,19 @@ export function apiUrl(instanceUrl: string, target: string | URL): URL {
   return url;
 }
 
+export interface ApiAccess {
+  readonly getAccessToken: (signal: AbortSignal | undefined) => Promise<string>;
+  /** What the request leaves by. */
+  readonly fetch: typeof globalThis.fetch;
+}
+
 /**
  * `fetch` with a bearer token. Redirects are not followed: the answer comes back as it is, and no other origin sees the
  * token.
  */
 export async function apiFetch(
   instanceUrl: string,
-  getAccessToken: (signal: AbortSignal | undefined) => Promise<string>,
+  { getAccessToken, fetch }: ApiAccess,
   input: string | URL | Request,
   init: RequestInit = {},
 ): Promise<Response> {

@@ -1,5 +1,6 @@
 import ky, { type KyInstance } from 'ky';
 import { apiFetch } from './api-client.ts';
+import type { ApiTransport } from './api-transport.ts';
 import type { Connection } from './contracts.ts';
 import { ConfigurationError } from './errors.ts';
 import { explain } from './explain.ts';
@@ -19,11 +20,12 @@ export interface ConnectionDependencies {
   readonly refresher: Refresher;
   readonly repository: GrantRepository;
   readonly admin: GrantAdmin;
+  readonly transport: ApiTransport;
 }
 
 /** A handle on one user's grant. It holds nothing: what is in memory belongs to the manager. */
 export function createConnection(id: string, d: ConnectionDependencies): Connection {
-  const { options, refresher, repository, admin } = d;
+  const { options, refresher, repository, admin, transport } = d;
   const grant = (): HeldGrant => refresher.grant(id);
   let client: KyInstance | undefined;
 
@@ -43,8 +45,11 @@ export function createConnection(id: string, d: ConnectionDependencies): Connect
   };
 
   const getAccessToken: Connection['getAccessToken'] = (request) => refresher.accessToken(grant(), request);
-  const fetchApi: Connection['fetch'] = (input, init) =>
-    apiFetch(options.instanceUrl, (signal) => refresher.accessToken(grant(), { signal }), input, init);
+  const access = {
+    getAccessToken: (signal: AbortSignal | undefined) => refresher.accessToken(grant(), { signal }),
+    fetch: transport.fetch,
+  };
+  const fetchApi: Connection['fetch'] = (input, init) => apiFetch(options.instanceUrl, access, input, init);
 
   return {
     id,
@@ -80,12 +85,12 @@ export function createConnection(id: string, d: ConnectionDependencies): Connect
       });
       return status();
     },
-    async confirm() {
-      await admin.confirm(grant());
+    async confirm({ pendingId } = {}) {
+      await admin.confirm(grant(), pendingId);
       return status();
     },
-    async reject() {
-      await admin.reject(grant());
+    async reject({ pendingId } = {}) {
+      await admin.reject(grant(), pendingId);
       return status();
     },
     async importTokens(tokens, { receivedAt } = {}) {

@@ -19,8 +19,9 @@ export interface Connection {
     code: string,
     options?: { confirm?: boolean; codeVerifier?: string },
   ): Promise<ConnectionStatus>;
-  confirm(): Promise<ConnectionStatus>;
-  reject(): Promise<ConnectionStatus>;
+  /** `pendingId`, as `status().pending` showed it: another account that came in between is not confirmed. */
+  confirm(options?: { pendingId?: string }): Promise<ConnectionStatus>;
+  reject(options?: { pendingId?: string }): Promise<ConnectionStatus>;
   /** Takes over a grant from elsewhere: a token response as XML or JSON text, or as an object with its member names. */
   importTokens(
     tokens: string | Record<string, unknown>,

@@ -86,6 +86,11 @@ export interface ClockReading {
   readonly mono: number;
 }
 
+/** Issued in the future: the clock that dated it, or the one that asks, was wrong, and what is left is unknown. */
+export function datedAhead(token: { readonly issuedAt: number }, storeNow: number): boolean {
+  return token.issuedAt > storeNow + CLOCK_DRIFT_MS;
+}
+
 /** A token's remaining life, counted down on this process's two clocks from one answer of the store. */
 export interface Countdown {
   readonly startedAt: ClockReading;
@@ -114,6 +119,14 @@ export function remainingMs(countdown: Countdown, at: ClockReading): number {
 /** How far the two clocks have moved apart since the countdown started. */
 export function driftMs(countdown: Countdown, at: ClockReading): number {
   return Math.abs(at.wall - countdown.startedAt.wall - (at.mono - countdown.startedAt.mono));
+}
+
+/**
+ * Whether `until`, which was set `atMostMs` ahead at the most, is still ahead. Further ahead than that, it was set by a
+ * clock that has since been set back, and counts as over: nobody waits a day for a pause of a minute.
+ */
+export function isAhead(until: number, atMostMs: number, now: number): boolean {
+  return until > now && until <= now + atMostMs + CLOCK_DRIFT_MS;
 }
 
 export type RefreshYear = 'unknown' | 'sliding' | 'absolute';

@@ -112,7 +112,7 @@ export type Flight =
       readonly tries: number;
     }
   | { readonly at: 'rechecking'; readonly intent: Intent }
-  | { readonly at: 'burying' }
+  | { readonly at: 'burying'; readonly intent: Intent | null }
   | { readonly at: 'done'; readonly result: FlightResult };
 
 /** What one read found, kept for the decision that follows. */

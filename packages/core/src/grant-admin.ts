@@ -1,6 +1,7 @@
 import type { Clock } from './clock.ts';
 import { sleep } from './clock.ts';
-import { isHighQError, SignInError, StoreUnavailableError, TokenEndpointError } from './errors.ts';
+import { exchange } from './code-exchange.ts';
+import { isHighQError, SignInError, StoreUnavailableError } from './errors.ts';
 import type { GrantNews } from './grant-news.ts';
 import type { GrantRepository } from './grant-repository.ts';
 import type { HeldGrant } from './held-grant.ts';
@@ -8,7 +9,7 @@ import { pairOf } from './new-pair.ts';
 import type { ResolvedOptions } from './options.ts';
 import { EMPTY_RECORD, type GrantRecord } from './record.ts';
 import type { Refresher } from './refresher.ts';
-import type { TokenEndpoint, TokenOutcome, TokenResponse } from './token-outcome.ts';
+import type { TokenEndpoint } from './token-outcome.ts';
 import { parseTokenObject, parseTokenResponse } from './token-response.ts';
 import {
   authorized,
@@ -18,6 +19,8 @@ import {
   withoutPending,
   withPending,
 } from './transitions.ts';
+
+type Build = (record: GrantRecord, at: number) => GrantRecord;
 
 /** How long an account waits to be confirmed. */
 const PENDING_MS = 30 * 60_000;
@@ -39,7 +42,18 @@ export class GrantAdmin {
     this.#d = dependencies;
   }
 
-  async exchangeCode(
+  /** The code is spent once it is sent: `close()` waits for what comes of it. */
+  exchangeCode(
+    grant: HeldGrant,
+    code: string,
+    options: { confirm: boolean; codeVerifier?: string },
+  ): Promise<void> {
+    const exchange = this.#exchangeCode(grant, code, options);
+    this.#d.refresher.track(exchange);
+    return exchange;
+  }
+
+  async #exchangeCode(
     grant: HeldGrant,
     code: string,
     options: { confirm: boolean; codeVerifier?: string },
@@ -57,70 +71,17 @@ export class GrantAdmin {
     const epochBefore = before.snapshot?.record.epoch ?? 0;
     // Before the request: the life of a token is never counted from too late an instant.
     const issuedAt = before.time.store;
-    const response = await this.#exchange(grant, code, options.codeVerifier);
-    const { next, anomalies } = pairOf(response, issuedAt, this.#d.options.accessTokenLifetimeMs, {
-      pair: null,
-      refresh: null,
-    });
+    const request = {
+      code,
+      ...(options.codeVerifier === undefined ? {} : { codeVerifier: options.codeVerifier }),
+    };
+    const lifeMs = this.#d.options.accessTokenLifetimeMs;
+    const { next, anomalies } = await exchange(this.#d.endpoint, grant.id, request, { issuedAt, lifeMs });
     const build = options.confirm
       ? this.#pendingBuilder(next)
       : this.#authorizedBuilder(grant, next, 'authorized');
     await this.#stand(grant, epochBefore, build);
     for (const anomaly of anomalies) this.#d.news.anomaly(grant, anomaly, 'in the token response');
-  }
-
-  async #exchange(grant: HeldGrant, code: string, codeVerifier: string | undefined): Promise<TokenResponse> {
-    const connectionId = grant.id;
-    let outcome: TokenOutcome;
-    try {
-      const connection = await this.#d.endpoint.connect();
-      outcome = await connection.send({
-        grantType: 'authorization_code',
-        code,
-        ...(codeVerifier === undefined ? {} : { codeVerifier }),
-      });
-    } catch (error) {
-      if (isHighQError(error)) throw error;
-      const detail = error instanceof Error ? error.message : 'no connection';
-      outcome = { kind: 'not_sent', reason: 'connect_failed', retryAfterMs: null, detail };
-    }
-    switch (outcome.kind) {
-      case 'ok':
-        return outcome.response;
-      case 'not_sent':
-        throw new TokenEndpointError(
-          `The token endpoint did not take the sign-in (${outcome.detail}). The code was not used; try again.`,
-          { connectionId, reason: outcome.reason, retryAfterMs: outcome.retryAfterMs ?? 1_000 },
-        );
-      case 'rejected':
-        if (outcome.error === 'invalid_grant') {
-          throw new SignInError(
-            'The provider refused the authorization code: it is older than 30 minutes, was used before, or belongs to another registration. Start the sign-in again.',
-            { connectionId, reason: 'code_refused' },
-          );
-        }
-        throw new TokenEndpointError(
-          `The token endpoint refused this registration (${outcome.error}): check HIGHQ_CLIENT_ID, HIGHQ_CLIENT_SECRET and that the registration is active.`,
-          { connectionId, reason: outcome.error },
-        );
-      case 'unrecognized':
-        throw new SignInError(
-          `The provider refused the authorization code with status ${outcome.status}. Start the sign-in again.`,
-          { connectionId, reason: 'code_refused' },
-        );
-      case 'unusable':
-        throw new TokenEndpointError(
-          `The token endpoint's answer could not be used (${outcome.problem}). Start the sign-in again; if it goes on, see the list of problems in the documentation.`,
-          { connectionId, reason: outcome.problem },
-        );
-      case 'unknown':
-        throw new TokenEndpointError(
-          `The token endpoint's answer to the sign-in was lost (${outcome.reason}). The code may be used up: start the sign-in again.`,
-          { connectionId, reason: outcome.reason },
-        );
-      default:
-        return outcome satisfies never;
-    }
   }
 
   async importTokens(
@@ -148,26 +109,35 @@ export class GrantAdmin {
     );
   }
 
-  async confirm(grant: HeldGrant): Promise<void> {
+  /** `pendingId`: the account that the person was shown; another one in its place is not confirmed. */
+  async confirm(grant: HeldGrant, pendingId?: string): Promise<void> {
+    const nothing = (): SignInError =>
+      new SignInError('There is no account to confirm, or it waited too long. Start the sign-in again.', {
+        connectionId: grant.id,
+        reason: 'nothing_pending',
+      });
     const before = await this.#d.repository.read(grant.slot);
     const record = before.snapshot?.record;
-    const pair = record && (await this.#d.repository.openPending(grant.slot, record));
-    if (!record?.pending || !pair || record.pending.until <= before.time.store) {
-      throw new SignInError(
-        'There is no account to confirm, or it waited too long. Start the sign-in again.',
-        {
-          connectionId: grant.id,
-          reason: 'nothing_pending',
-        },
-      );
-    }
-    const { access, refresh, userEmail } = record.pending;
+    const pending = record?.pending;
+    if (!pending || pending.until <= before.time.store) throw nothing();
+    if (pendingId !== undefined && pending.id !== pendingId) throw nothing();
+    const pair = await this.#d.repository.openPending(grant.slot, record);
+    if (!pair) throw nothing();
+    const { id, access, refresh, userEmail } = pending;
     const next: NewPair = { pair, access, refresh, userEmail };
-    await this.#stand(grant, record.epoch, this.#authorizedBuilder(grant, next, 'confirmed'));
+    const confirmed = this.#authorizedBuilder(grant, next, 'confirmed', id);
+    await this.#stand(grant, record.epoch, (current, at) => {
+      // Confirmed or rejected by another click meanwhile: the pair may have been rotated since.
+      if (current.authorizationId !== id && current.pending?.id !== id) throw nothing();
+      return confirmed(current, at);
+    });
   }
 
-  async reject(grant: HeldGrant): Promise<void> {
-    await this.#write(grant, (record, at) => (record?.pending ? withoutPending(record, at) : null));
+  async reject(grant: HeldGrant, pendingId?: string): Promise<void> {
+    await this.#write(grant, (record, at) => {
+      const matches = pendingId === undefined || record?.pending?.id === pendingId;
+      return record?.pending && matches ? withoutPending(record, at) : null;
+    });
   }
 
   /** Leaves a tombstone also where there was nothing: a sign-in that is under way must find it (T8). */
@@ -179,9 +149,9 @@ export class GrantAdmin {
   /** Seals what was sealed with an older key with the first one. `false`: it was, or there is nothing. */
   async reseal(grant: HeldGrant): Promise<boolean> {
     for (;;) {
-      const found = await this.#d.repository.read(grant.slot);
-      const { snapshot } = found;
-      if (!snapshot || this.#d.repository.sealedAnew(snapshot.record)) return false;
+      if (await this.#d.repository.sealedAnew(grant.slot)) return false;
+      const { snapshot } = await this.#d.repository.read(grant.slot);
+      if (!snapshot) return false;
       const record = await this.#d.repository.opened(grant.slot, snapshot);
       const written = await this.#d.repository.write(grant.slot, snapshot.rev, record);
       if (!written.ok) continue;
@@ -190,37 +160,43 @@ export class GrantAdmin {
     }
   }
 
-  #pendingBuilder(next: NewPair) {
-    return (record: GrantRecord, at: number): GrantRecord =>
-      withPending(record, next, nextEpoch(record, at), at + PENDING_MS);
+  #pendingBuilder(next: NewPair): Build {
+    const id = this.#d.options.random.id();
+    return (record, at) => {
+      if (record.pending?.id === id || record.authorizationId === id) return record;
+      return withPending(record, next, { id, epoch: nextEpoch(record, at), until: at + PENDING_MS });
+    };
   }
 
-  #authorizedBuilder(grant: HeldGrant, next: NewPair, event: 'authorized' | 'imported' | 'confirmed') {
-    const attemptId = this.#d.options.random.id();
-    return (record: GrantRecord, at: number): GrantRecord =>
-      record.lastAttemptId === attemptId
-        ? record
-        : authorized(record, next, { event, attemptId, at, jitter: grant.jitter });
+  #authorizedBuilder(
+    grant: HeldGrant,
+    next: NewPair,
+    event: 'authorized' | 'imported' | 'confirmed',
+    authorizationId = this.#d.options.random.id(),
+  ): Build {
+    let newestEpoch = 0;
+    return (record, at) => {
+      // Ours stands already, though its answer was lost: what was made of it since must not be undone.
+      if (record.authorizationId === authorizationId) return record;
+      // A later sign-in than the one that was tried: the last one wins.
+      if (newestEpoch > 0 && record.epoch > newestEpoch) return record;
+      const written = authorized(record, next, { event, authorizationId, at, jitter: grant.jitter });
+      newestEpoch = written.epoch;
+      return written;
+    };
   }
 
   /**
    * Writes a grant that was received, for as long as it takes (I5). A tombstone that came meanwhile wins; of two
    * authorizations the last write wins.
    */
-  async #stand(
-    grant: HeldGrant,
-    epochBefore: number,
-    build: (record: GrantRecord, at: number) => GrantRecord,
-  ): Promise<void> {
+  async #stand(grant: HeldGrant, epochBefore: number, build: Build): Promise<void> {
     const { timings } = this.#d.options;
     const guarded = (record: GrantRecord | null, at: number): GrantRecord => {
       if (record && record.disconnectedAt !== null && record.epoch > epochBefore) {
         throw new SignInError(
           'This connection was disconnected while the sign-in was under way. Start it again.',
-          {
-            connectionId: grant.id,
-            reason: 'disconnected_meanwhile',
-          },
+          { connectionId: grant.id, reason: 'disconnected_meanwhile' },
         );
       }
       return build(record ?? EMPTY_RECORD, at);
@@ -247,20 +223,20 @@ export class GrantAdmin {
     build: (record: GrantRecord | null, at: number) => GrantRecord,
   ): Promise<void> {
     const { timings } = this.#d.options;
-    for (let tries = 0; ; tries += 1) {
-      try {
-        await this.#write(grant, build);
-        grant.unpersisted = false;
-        return;
-      } catch (error) {
-        if (!isHighQError(error) || error.code !== 'store_unavailable') {
-          grant.unpersisted = false;
-          throw error;
+    const ended = this.#d.refresher.ended;
+    try {
+      for (let tries = 0; ; tries += 1) {
+        try {
+          return await this.#write(grant, build);
+        } catch (error) {
+          if (!isHighQError(error) || error.code !== 'store_unavailable' || ended.aborted) throw error;
+          grant.unpersistedSignIns += tries === 0 ? 1 : 0;
+          const ms = Math.min(timings.persistRetryMs, (timings.persistRetryMs / 40) * 2 ** tries);
+          await sleep(this.#d.clock, ms, { keepAlive: true, signal: ended });
         }
-        grant.unpersisted = true;
-        const ms = Math.min(timings.persistRetryMs, (timings.persistRetryMs / 40) * 2 ** tries);
-        await sleep(this.#d.clock, ms, { keepAlive: true });
       }
+    } finally {
+      grant.unpersistedSignIns = 0;
     }
   }
 

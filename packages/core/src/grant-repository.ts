@@ -121,10 +121,15 @@ export class GrantRepository {
     };
   }
 
-  /** Whether everything in the record is sealed with the first key. */
-  sealedAnew({ tokens, pending, quarantine }: GrantRecord): boolean {
+  /** Whether everything in a row is sealed with the first key, or there is no row. */
+  async sealedAnew(slot: GrantSlot): Promise<boolean> {
+    const { row } = await this.#ask(slot, () => this.#d.store.read(this.#key(slot)));
+    if (!row) return true;
+    const { tokens, pending, sibling, quarantine } = parseRecord(row.body, slot.id);
     const { sealer } = this.#d;
-    const texts = [tokens, pending?.tokens, quarantine?.body].filter((value) => typeof value === 'string');
+    const texts = [tokens, pending?.tokens, sibling?.tokens, quarantine?.body].filter(
+      (value) => typeof value === 'string',
+    );
     return texts.every((text) => sealer.keyIdOf(text) === sealer.sealingKeyId);
   }
 
@@ -155,10 +160,9 @@ export class GrantRepository {
     let record = parseRecord(row.body, slot.id);
     if (typeof record.sibling?.tokens === 'string') {
       const { epoch, sibling } = record;
-      const tokens = await this.#open(
-        sibling.tokens as string,
-        this.#binding(slot, epoch, sibling.generation, 'sibling'),
-      );
+      const binding = this.#binding(slot, epoch, sibling.generation, 'sibling');
+      // One that cannot be opened here stays as it is: it must not stand in the way of the grant itself.
+      const tokens = await this.#open(String(sibling.tokens), binding).catch(() => sibling.tokens);
       record = { ...record, sibling: { ...sibling, tokens } };
     }
     return this.#view(slot, { rev: row.rev, record, pair: await this.#pair(slot, record) });
@@ -171,7 +175,8 @@ export class GrantRepository {
       slot.lease = null;
       return { snapshot, leaseLeftMs: 0, time };
     }
-    const at = { ...time, jumps: this.#d.storeTime.jumps };
+    const { jumps, jump } = this.#d.storeTime;
+    const at = { ...time, jumps, jump };
     const { sight, leftMs } = sightLease(intent, slot.lease, at, this.#d.timings);
     slot.lease = sight;
     return { snapshot, leaseLeftMs: leftMs, time };
@@ -179,7 +184,10 @@ export class GrantRepository {
 
   async #pair(slot: GrantSlot, record: GrantRecord): Promise<TokenPair | null> {
     const { tokens, epoch, generation } = record;
-    if (tokens === null) return null;
+    if (tokens === null) {
+      slot.opened = null;
+      return null;
+    }
     if (typeof tokens !== 'string') return tokens;
     if (slot.opened?.sealed === tokens) return slot.opened.pair;
     const pair = await this.#open(tokens, this.#binding(slot, epoch, generation, 'tokens'));

@@ -4,6 +4,7 @@ import {
   CLOCK_DRIFT_MS,
   type ClockReading,
   type Countdown,
+  datedAhead,
   driftMs,
   leftMs,
   remainingMs,
@@ -39,12 +40,16 @@ export class HeldGrant {
   loaded = false;
   snapshot: Snapshot | null = null;
   countdown: Countdown | null = null;
+  /** Nobody knows what is left of the token: it is dated in the future, and this process did not see it issued. */
+  suspect = false;
   lastReadMono = Number.NEGATIVE_INFINITY;
   reading: Promise<void> | null = null;
   flight: OngoingFlight | null = null;
   pause: Pause | null = null;
-  /** A new pair that the store has not taken yet is in memory. */
-  unpersisted = false;
+  /** A refresh has a new pair in memory that the store has not taken yet. */
+  unpersistedPair = false;
+  /** So have this many sign-ins. */
+  unpersistedSignIns = 0;
   failures = 0;
   horizonTold: number | null = null;
   deathTold: string | null = null;
@@ -61,6 +66,11 @@ export class HeldGrant {
 
   get id(): string {
     return this.slot.id;
+  }
+
+  /** Something in memory is nowhere else. */
+  get unpersisted(): boolean {
+    return this.unpersistedPair || this.unpersistedSignIns > 0;
   }
 
   /** Must stay in memory. */
@@ -111,7 +121,7 @@ export class HeldGrant {
     const held = this.snapshot;
     const behind = held !== null && (!snapshot || compareGrants(snapshot.record, held.record) < 0);
     if (behind) {
-      if (!this.unpersisted) return false;
+      if (!this.unpersistedPair) return false;
       return true;
     }
     this.install(snapshot, time.store);
@@ -129,6 +139,7 @@ export class HeldGrant {
     this.snapshot = snapshot;
     if (!same) this.pause = null;
     const previous = same ? (this.countdown ?? undefined) : undefined;
+    this.suspect = previous === undefined && access !== null && datedAhead(access, storeNow);
     this.countdown =
       access && snapshot?.pair?.access
         ? startCountdown(leftMs(access, storeNow), this.clocks(), previous)

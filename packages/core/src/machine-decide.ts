@@ -1,4 +1,11 @@
-import { PROBE_BEFORE_EXPIRY_MS, refreshEndsAt } from './expiry.ts';
+import {
+  CLOCK_DRIFT_MS,
+  datedAhead,
+  isAhead,
+  leftMs,
+  PROBE_BEFORE_EXPIRY_MS,
+  refreshEndsAt,
+} from './expiry.ts';
 import type {
   AfterReplay,
   DecisionBase,
@@ -91,17 +98,17 @@ function decideOn(
     }
     return done({ kind: 'uncertain', reason: 'quarantine', retryAfterMs: context.timings.probeMaxMs });
   }
-  if (record.refused && record.refused.notBefore > time.store) {
+  if (record.refused && isAhead(record.refused.notBefore, context.timings.unrecognizedMs, time.store)) {
     const retryAfterMs = record.refused.notBefore - time.store;
     return done({ kind: 'refused_unrecognized', status: 0, retryAfterMs });
   }
   if (!record.refresh || !snapshot.pair?.refresh) return settled(snapshot, false);
   if (refreshEndsAt(record.refresh, record.authorizedAt ?? 0, context.refreshYear) <= time.store) {
-    return bury(snapshot, died(record, 'refresh_token_expired', time.store));
+    return bury(snapshot, died(record, 'refresh_token_expired', time.store), null);
   }
   if (!uncertain(record)) return [{ at: 'gating', snapshot, kind: 'refresh' }, [{ type: 'gate' }]];
 
-  const probe = probeNotBefore(context, record);
+  const probe = probeNotBefore(context, record, time.store);
   if (probe > time.store) {
     return done({ kind: 'uncertain', reason: 'outcome_unknown', retryAfterMs: probe - time.store });
   }
@@ -146,14 +153,18 @@ function unknownOf(record: GrantRecord): NonNullable<GrantRecord['unknown']> {
 export function probeNotBefore(
   context: Pick<FlightContext, 'timings' | 'jitter'>,
   record: GrantRecord,
+  storeNow: number,
 ): number {
   const { probeMs, probeMaxMs } = context.timings;
   const { count, lastAt } = unknownOf(record);
   const distance =
     count <= 1 ? 0 : Math.min(probeMs * 2 ** (count - 2), probeMaxMs) * (1 + 0.1 * context.jitter);
   const { access } = record;
-  const aliveUntil = access ? access.issuedAt + access.lifeMs - PROBE_BEFORE_EXPIRY_MS : 0;
-  return Math.max(lastAt + distance, aliveUntil);
+  const aliveMs =
+    access && !datedAhead(access, storeNow) ? leftMs(access, storeNow) - PROBE_BEFORE_EXPIRY_MS : 0;
+  // A lease that ends in the future, and is over all the same: the clock was set back, and the distance with it.
+  const distanceEnds = lastAt > storeNow + CLOCK_DRIFT_MS ? storeNow : lastAt + distance;
+  return Math.max(distanceEnds, storeNow + aliveMs);
 }
 
 function repair(context: FlightContext, known: Snapshot, found: Snapshot | null, time: EventTime): Step {
@@ -213,9 +224,9 @@ function believe(context: FlightContext, intent: Intent, snapshot: Snapshot, tim
   if (sibling) return sibling;
   const { record } = snapshot;
   const reason = record.unknown ? 'rotation_outcome_lost' : 'revoked_or_expired';
-  return bury(snapshot, died(record, reason, time.store));
+  return bury(snapshot, died(record, reason, time.store), intent);
 }
 
-function bury(snapshot: Snapshot, record: GrantRecord): Step {
-  return [{ at: 'burying' }, [{ type: 'write', expectedRev: snapshot.rev, record }]];
+function bury(snapshot: Snapshot, record: GrantRecord, intent: Intent | null): Step {
+  return [{ at: 'burying', intent }, [{ type: 'write', expectedRev: snapshot.rev, record }]];
 }

@@ -187,7 +187,7 @@ export function persisting(context: FlightContext, flight: Persisting, event: Fl
     case 'timer':
       return [flight, [{ type: 'read' }]];
     case 'closing':
-      return [flight, [{ type: 'read' }]];
+      return done({ kind: 'closing' });
     default:
       throw new Error(`A persisting flight cannot take the event "${event.type}".`);
   }
@@ -206,13 +206,16 @@ function merge(context: FlightContext, flight: Persisting, found: Snapshot | nul
   const { record } = found;
   // Another grant has begun, or the person has left.
   if (record.epoch > keepsake.epoch) return settled(found, false);
-  if (record.lastAttemptId === context.attemptId) return settled(found, true);
+  // Written although the answer was lost; others may have rotated on since.
+  if (record.attemptIds.includes(context.attemptId)) return settled(found, true);
   if (record.generation === intent.generation) {
     return write(applied(context, record, intent, keepsake, time.store));
   }
   if (keepsake.kind === 'quarantine') return settled(found, false);
   // Another success for the same parent has landed. Which of the two lives is not known.
   if (record.dead) return write(applied(context, record, intent, keepsake, time.store, 'sibling'));
+  // Further on, the other pair has proved itself by rotating.
+  if (record.generation > intent.generation + 1) return settled(found, false);
   const ours = keepsake.next.refresh?.fingerprint;
   if (ours === record.refresh?.fingerprint || ours === record.sibling?.refresh.fingerprint) {
     return settled(found, false);

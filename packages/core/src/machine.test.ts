@@ -460,7 +460,7 @@ describe('a pair in hand', () => {
 
   it('F49 that was written although the answer was lost is not written twice', () => {
     const pilot = failing();
-    pilot.timer().read(snapshot({ generation: 4, lastAttemptId: 'mine' }));
+    pilot.timer().read(snapshot({ generation: 4, attemptIds: ['theirs', 'mine'] }));
     expect(pilot.result).toMatchObject({ kind: 'settled', refreshed: true });
   });
 

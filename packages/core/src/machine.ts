@@ -75,7 +75,9 @@ export function step(context: FlightContext, flight: Flight, event: FlightEvent)
       break;
     case 'burying':
       if (event.type === 'written') return settled(event.snapshot, false);
-      if (event.type === 'refused') return decide(context, event);
+      // Somebody wrote beside it: the refusal stands, and is looked at once more before it is believed.
+      if (event.type === 'refused')
+        return flight.intent ? recheck(context, flight.intent, event) : decide(context, event);
       if (event.type === 'write_failed') return done({ kind: 'store_down', error: event.error });
       break;
     case 'done':

@@ -35,6 +35,7 @@ const schema = v.looseObject({
   dead: v.nullable(v.looseObject({ reason: v.string(), at: instant })),
   pending: v.nullable(
     v.looseObject({
+      id: v.string(),
       tokens: sealedTokens,
       epoch: counter,
       access: v.nullable(token),
@@ -59,6 +60,8 @@ const schema = v.looseObject({
     v.looseObject({ tokens: sealedTokens, access: v.nullable(token), refresh: token, generation: counter }),
   ),
   lastAttemptId: v.nullable(v.string()),
+  attemptIds: v.optional(v.array(v.string()), []),
+  authorizationId: v.optional(v.nullable(v.string()), null),
   guessAt: v.nullable(instant),
   nextDueAt: v.nullable(instant),
   lastError: v.nullable(v.looseObject({ at: instant, code: v.string(), message: v.string() })),
@@ -113,6 +116,8 @@ export interface GrantRecord {
   readonly disconnectedAt: number | null;
   readonly dead: { readonly reason: DeathReason; readonly at: number } | null;
   readonly pending: {
+    /** Names this sign-in, so that it is confirmed once and nothing else is in its place. */
+    readonly id: string;
     readonly tokens: RecordTokens;
     /** What the sealed tokens are bound to. */
     readonly epoch: number;
@@ -143,6 +148,10 @@ export interface GrantRecord {
     readonly generation: number;
   } | null;
   readonly lastAttemptId: string | null;
+  /** The newest writes of a pair, oldest first: a writer whose answer was lost knows its own, also generations later. */
+  readonly attemptIds: readonly string[];
+  /** Names the sign-in or import that this grant comes from; carried through all its rotations. */
+  readonly authorizationId: string | null;
   readonly guessAt: number | null;
   readonly nextDueAt: number | null;
   readonly lastError: { readonly at: number; readonly code: string; readonly message: string } | null;
@@ -168,6 +177,8 @@ export const EMPTY_RECORD: GrantRecord = {
   quarantine: null,
   sibling: null,
   lastAttemptId: null,
+  attemptIds: [],
+  authorizationId: null,
   guessAt: null,
   nextDueAt: null,
   lastError: null,
@@ -197,8 +208,8 @@ export function parseRecord(body: string, connectionId: string): GrantRecord {
   if (!result.success) {
     const path = v.getDotPath(result.issues[0]) ?? '(root)';
     throw new RecordUnreadableError(
-      `The stored record is damaged at "${path}". It was left as it is; restore the row from a backup, ` +
-        'or disconnect and sign in again.',
+      `The stored record is damaged at "${path}". It was left as it is: restore the row from a ` +
+        'backup, or remove it by hand and sign in again.',
       { reason: 'malformed', connectionId },
     );
   }

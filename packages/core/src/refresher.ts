@@ -1,4 +1,5 @@
 import type { Clock } from './clock.ts';
+import { StoreUnavailableError } from './errors.ts';
 import { clampMinValidity, thresholds } from './expiry.ts';
 import type { FlightResult, Snapshot } from './flight.ts';
 import { inProgress, notConnected, pauseAfter, reauthorizationRequired } from './flight-errors.ts';
@@ -17,11 +18,20 @@ import type { TokenEndpoint } from './token-outcome.ts';
 const HELD_AT_MOST = 10_000;
 /** With nothing usable in memory, the store is asked again no more often than this. */
 const REREAD_MS = 1_000;
+/** With a valid token in memory, a store that does not answer is waited for no longer than this. */
+const STATIC_MS = 2_000;
 
 export interface TokenRequestOptions {
   readonly minValidityMs?: number | undefined;
   readonly waitMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
+}
+
+interface Patience {
+  readonly waitMs: number;
+  /** On the monotonic clock. */
+  readonly deadline: number;
+  readonly signal: AbortSignal | undefined;
 }
 
 interface Dependencies {
@@ -41,6 +51,7 @@ export class Refresher {
   readonly #owner: string;
   readonly #grants = new Map<string, HeldGrant>();
   readonly #closing = new AbortController();
+  readonly #ended = new AbortController();
   readonly #work = new Set<Promise<unknown>>();
 
   constructor(dependencies: Dependencies) {
@@ -83,9 +94,9 @@ export class Refresher {
     const { clock, options } = this.#d;
     request.signal?.throwIfAborted();
     if (clock.sync) await clock.sync();
-    const deadline = clock.monotonic() + (request.waitMs ?? options.waitMs);
+    const patience = this.#patience(request);
     for (let round = 0; ; round += 1) {
-      await this.#upToDate(grant);
+      await this.#upToDate(grant, patience);
       const snapshot = grant.snapshot;
       if (!snapshot || snapshot.record.tokens === null)
         throw notConnected(grant.id, snapshot?.record ?? null);
@@ -94,14 +105,11 @@ export class Refresher {
       const wanted = this.#wantedMs(grant, request.minValidityMs ?? 0, lifeMs);
       const left = grant.remaining();
       const token = left > 0 ? (snapshot.pair?.access ?? null) : null;
-      if (token !== null && left > Math.max(mustMs, wanted)) {
-        if (left > shouldMs) return token;
-        const refreshed = grant.flight ? null : this.#inBackground(() => this.#refreshQuietly(grant));
-        if (refreshed && round === 0) {
-          await refreshed;
-          continue;
-        }
-        return token;
+      if (token !== null && left > Math.max(mustMs, wanted) && !grant.suspect) {
+        if (left > shouldMs || round > 0) return token;
+        if (!this.#inBackground(grant.flight ? null : () => this.#refreshQuietly(grant))) return token;
+        await this.#waited(grant, patience);
+        continue;
       }
       const ended = this.#givenUp(grant, snapshot);
       // What died here may live on in a journal, which a flight looks into once.
@@ -110,7 +118,7 @@ export class Refresher {
         throw ended;
       }
       if (round > 4) throw inProgress(grant.id, options.timings.pollMs);
-      const answer = await this.#wait(this.fly(grant), deadline, request.signal);
+      const answer = await this.#wait(this.fly(grant), patience);
       if (answer === null) {
         const still = grant.remaining() > 0 ? (grant.snapshot?.pair?.access ?? null) : null;
         if (still !== null) return still;
@@ -148,29 +156,56 @@ export class Refresher {
     return pause && pauseMs > 0 && !grant.flight ? pause.error(Math.ceil(pauseMs)) : null;
   }
 
+  #patience(request: TokenRequestOptions): Patience {
+    const waitMs = request.waitMs ?? this.#d.options.waitMs;
+    return { waitMs, deadline: this.#d.clock.monotonic() + waitMs, signal: request.signal };
+  }
+
   /** Reads the record when there is none in memory, when it may be stale, or when the clocks have come apart. */
-  async #upToDate(grant: HeldGrant): Promise<void> {
+  async #upToDate(grant: HeldGrant, patience: Patience): Promise<void> {
     const { options, clock } = this.#d;
     const age = clock.monotonic() - grant.lastReadMono;
     const usable = grant.remaining() > 0 && grant.snapshot?.record.tokens !== null;
     const mustRead =
       !grant.loaded ||
       grant.drifted ||
-      age >= options.idleRereadMs ||
+      // After that long a disconnect by another process must hold here, too (F108).
+      age >= Math.min(options.revalidateMs, options.idleRereadMs) ||
       grant.snapshot === null ||
       grant.snapshot.record.tokens === null ||
       (!usable && (grant.snapshot.record.dead !== null || (grant.pause !== null && age >= REREAD_MS)));
     if (mustRead) {
+      const boundMs = grant.loaded && usable ? STATIC_MS : patience.waitMs;
       try {
-        await this.read(grant);
+        await this.#inTime(this.read(grant), { ...patience, waitMs: Math.min(boundMs, patience.waitMs) });
       } catch (error) {
+        patience.signal?.throwIfAborted();
         // Static stability: what is valid in memory is served through any outage (I9).
         if (!grant.loaded || grant.remaining() <= 0) throw error;
       }
-    } else if (age >= options.revalidateMs && !grant.reading) {
-      const reading = this.#inBackground(() => this.read(grant).catch(() => undefined));
-      if (reading) await reading;
+    } else if (age >= options.revalidateMs / 2 && !grant.reading) {
+      // In use: read before it must be, so that no call has to wait for it.
+      const read = (): Promise<void> => this.read(grant).catch(() => undefined);
+      if (this.#inBackground(read))
+        await this.#inTime(read(), patience).catch(() => patience.signal?.throwIfAborted());
     }
+  }
+
+  /** The result of a read, or StoreUnavailableError when it does not come in time. */
+  async #inTime(read: Promise<void>, { waitMs, signal }: Patience): Promise<void> {
+    const { promise, resolve, reject } = Promise.withResolvers<'late'>();
+    const cancel = this.#d.clock.setTimer(() => resolve('late'), waitMs, { keepAlive: true });
+    const onAbort = (): void => reject(signal?.reason);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    try {
+      if ((await Promise.race([read, promise])) !== 'late') return;
+    } finally {
+      cancel();
+      signal?.removeEventListener('abort', onAbort);
+    }
+    throw new StoreUnavailableError('The store did not answer in time. Nothing was sent to the provider.', {
+      retryAfterMs: REREAD_MS,
+    });
   }
 
   /** One read at a time per connection. @throws StoreUnavailableError, RecordUnreadableError */
@@ -190,13 +225,18 @@ export class Refresher {
     if (!intact && !this.#closing.signal.aborted) this.fly(grant);
   }
 
-  /** `detached` gives null; `await` gives the promise to wait for. */
-  #inBackground(work: () => Promise<unknown>): Promise<unknown> | null {
+  /** Starts work that no caller needs to wait for. `true`: this platform wants it waited for all the same. */
+  #inBackground(work: (() => Promise<unknown>) | null): boolean {
+    if (!work) return false;
     const { background } = this.#d.options;
     const promise = work();
-    if (background === 'await') return promise;
     if (typeof background === 'function') background(promise);
-    return null;
+    return background === 'await';
+  }
+
+  /** Waits for the flight that was begun in the background, as long as the caller would for one that it needs. */
+  async #waited(grant: HeldGrant, patience: Patience): Promise<void> {
+    if (grant.flight) await this.#wait(grant.flight, patience).catch(() => patience.signal?.throwIfAborted());
   }
 
   async #refreshQuietly(grant: HeldGrant): Promise<void> {
@@ -215,8 +255,7 @@ export class Refresher {
     if (!force && grant.remaining() > shouldMs) return;
     const ended = this.#givenUp(grant, snapshot);
     if (ended) throw ended;
-    const deadline = clock.monotonic() + this.#d.options.waitMs;
-    const answer = await this.#wait(this.fly(grant), deadline, undefined);
+    const answer = await this.#wait(this.fly(grant), this.#patience({}));
     if (answer === null) throw this.#inProgress(grant);
     if (answer !== 'held' && answer.kind !== 'settled' && grant.pause) {
       throw grant.pause.error(Math.max(1, Math.ceil(grant.pause.untilMono - clock.monotonic())));
@@ -259,10 +298,11 @@ export class Refresher {
       gate,
       clock,
       closing: this.#closing.signal,
+      ended: this.#ended.signal,
       observer: {
         seen: (snapshot) => void grant.take({ snapshot, time: repository.time() }),
         held: (snapshot, attempts) => {
-          grant.unpersisted = true;
+          grant.unpersistedPair = true;
           grant.install(snapshot, repository.time().store);
           told.resolve('held');
           this.#news.persistFailed(grant, attempts);
@@ -294,7 +334,7 @@ export class Refresher {
 
   #landed(grant: HeldGrant, result: FlightResult): void {
     const { clock, options, repository } = this.#d;
-    grant.unpersisted = false;
+    grant.unpersistedPair = false;
     if (result.kind === 'settled') {
       grant.failures = 0;
       grant.pause = null;
@@ -318,10 +358,9 @@ export class Refresher {
   /** Waits for a flight on behalf of one caller. `null`: the caller's time is up, the flight goes on. */
   async #wait(
     flight: OngoingFlight,
-    deadline: number,
-    signal: AbortSignal | undefined,
+    { waitMs, deadline, signal }: Patience,
   ): Promise<FlightResult | 'held' | null> {
-    const { clock, options } = this.#d;
+    const { clock } = this.#d;
     const { promise, resolve, reject } = Promise.withResolvers<null>();
     let cancel = (): void => undefined;
     let until = Number.POSITIVE_INFINITY;
@@ -335,9 +374,9 @@ export class Refresher {
     };
     // Somebody's intent that is older than `waitMs` is not waited for at all.
     const onBlocked = (): void => {
-      if (flight.blocked) waitUntil(flight.blocked.atMono + options.waitMs - flight.blocked.ageMs);
+      if (flight.blocked) waitUntil(flight.blocked.atMono + waitMs - flight.blocked.ageMs);
     };
-    waitUntil(Math.min(deadline, flight.startedMono + options.waitMs));
+    waitUntil(Math.min(deadline, flight.startedMono + waitMs));
     const onAbort = (): void => reject(signal?.reason);
     flight.onBlocked.add(onBlocked);
     signal?.addEventListener('abort', onAbort, { once: true });
@@ -359,6 +398,15 @@ export class Refresher {
 
   get closing(): AbortSignal {
     return this.#closing.signal;
+  }
+
+  /** Aborted when a shutdown's time is up: what the store has not taken by then has been rescued, or is lost. */
+  get ended(): AbortSignal {
+    return this.#ended.signal;
+  }
+
+  end(): void {
+    this.#ended.abort();
   }
 
   /** Sends nothing new; resolves when nothing is under way any more. */

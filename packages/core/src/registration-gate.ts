@@ -1,4 +1,5 @@
 import * as v from 'valibot';
+import { isAhead } from './expiry.ts';
 import type { Timings } from './timings.ts';
 import type { TokenOutcome } from './token-outcome.ts';
 import type { StoreKey, TokenStore } from './token-store.ts';
@@ -6,8 +7,9 @@ import type { StoreKey, TokenStore } from './token-store.ts';
 const instant = v.pipe(v.number(), v.minValue(0));
 const schema = v.looseObject({
   v: v.literal(1),
-  /** Nothing is sent before this instant. */
+  /** Nothing is sent from `openedAt` until this instant. */
   openUntil: instant,
+  openedAt: v.optional(instant, 0),
   /** Somebody is trying for all until then. */
   halfOpenUntil: instant,
   failures: v.pipe(v.number(), v.integer(), v.minValue(0)),
@@ -16,7 +18,15 @@ const schema = v.looseObject({
 });
 type State = v.InferOutput<typeof schema>;
 
-const CLOSED: State = { v: 1, openUntil: 0, halfOpenUntil: 0, failures: 0, reason: null, lastOkAt: null };
+const CLOSED: State = {
+  v: 1,
+  openUntil: 0,
+  openedAt: 0,
+  halfOpenUntil: 0,
+  failures: 0,
+  reason: null,
+  lastOkAt: null,
+};
 
 /** So many requests in a row without a recognizable answer open the breaker. */
 const FAILURES_TO_OPEN = 5;
@@ -49,10 +59,14 @@ export class RegistrationGate {
       if (!row) return { open: true, lastOkAt: null };
       const state = parse(row.body);
       const reason = state.reason ?? 'failures';
-      const shutUntil = Math.max(state.openUntil, state.halfOpenUntil);
+      const tryMs = this.#timings.connectMs + this.#timings.responseMs;
+      // A clock that was set back must not keep the breaker open for as long as that.
+      const open = isAhead(state.openUntil, state.openUntil - state.openedAt, now) ? state.openUntil : 0;
+      const tried = isAhead(state.halfOpenUntil, tryMs, now) ? state.halfOpenUntil : 0;
+      const shutUntil = Math.max(open, tried);
       if (shutUntil > now) return { open: false, retryAfterMs: shutUntil - now, reason };
       if (state.failures < FAILURES_TO_OPEN) return { open: true, lastOkAt: state.lastOkAt };
-      const halfOpenUntil = now + this.#timings.connectMs + this.#timings.responseMs;
+      const halfOpenUntil = now + tryMs;
       if (await this.#write(row.rev, { ...state, halfOpenUntil }))
         return { open: true, lastOkAt: state.lastOkAt };
     }
@@ -88,6 +102,7 @@ export class RegistrationGate {
         return {
           ...state,
           reason: 'rate_limited',
+          openedAt: now,
           openUntil: Math.floor(now + (outcome.retryAfterMs ?? this.#timings.backoffMs)),
         };
       case 'unknown': {
@@ -102,6 +117,7 @@ export class RegistrationGate {
           failures,
           reason: outcome.reason,
           halfOpenUntil: 0,
+          openedAt: now,
           openUntil: Math.floor(now + pause),
         };
       }
@@ -120,6 +136,7 @@ export class RegistrationGate {
       failures,
       reason,
       halfOpenUntil: 0,
+      openedAt: now,
       openUntil: Math.floor(now + this.#pause(failures, firstMs)),
     };
   }

@@ -299,7 +299,15 @@ class Check {
     const bag = isBag(value) ? value : {};
     const level = (name: string): LogMethod => {
       const method = bag[name];
-      if (typeof method === 'function') return (message, fields) => void method.call(bag, message, fields);
+      if (typeof method === 'function') {
+        return (message, fields) => {
+          try {
+            method.call(bag, message, fields);
+          } catch {
+            // A log that fails must not end a refresh that holds the only live pair.
+          }
+        };
+      }
       if (method !== undefined) this.report(`logger.${name}`, 'must be a function');
       return () => {};
     };

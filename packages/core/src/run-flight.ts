@@ -42,6 +42,8 @@ interface FlightShell {
   readonly observer: FlightObserver;
   /** Aborted by `close()`: nothing new is sent from then on. */
   readonly closing: AbortSignal;
+  /** Aborted when the shutdown's time is up: nothing is tried any more. */
+  readonly ended: AbortSignal;
 }
 
 type Passing = 'hang_up' | 'hold' | 'blocked' | 'anomaly' | 'report' | 'forget';
@@ -129,7 +131,7 @@ export async function runFlight(shell: FlightShell): Promise<FlightResult> {
           await sleep(
             shell.clock,
             effect.ms,
-            keepAlive ? { keepAlive } : { keepAlive, signal: shell.closing },
+            keepAlive ? { keepAlive, signal: shell.ended } : { keepAlive, signal: shell.closing },
           );
           return { type: 'timer', time: time() };
         } catch {

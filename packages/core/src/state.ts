@@ -59,7 +59,7 @@ export function statusOf(
     instanceUrl,
     ...derived,
     ...(record?.userEmail ? { userEmail: record.userEmail } : {}),
-    ...(pending ? { pending: { userEmail: pending.userEmail, until: pending.until } } : {}),
+    ...(pending ? { pending: { id: pending.id, userEmail: pending.userEmail, until: pending.until } } : {}),
     authorizedAt: record?.authorizedAt ?? null,
     generation: record?.generation ?? 0,
     access: factsOf(record?.access ?? null),

@@ -52,10 +52,10 @@ export interface ConnectionStatus {
   readonly connectionId: string;
   readonly instanceUrl: string;
   readonly state: ConnectionState;
-  readonly reason?: DeathReason | 'tombstone' | 'outcome_unknown' | 'quarantine';
+  readonly reason?: DeathReason | 'tombstone' | 'outcome_unknown' | 'quarantine' | 'record_unreadable';
   readonly userEmail?: string;
   /** Set while an account waits for its person to confirm it (`exchangeCode(code, { confirm: true })`). */
-  readonly pending?: { readonly userEmail: string | null; readonly until: number };
+  readonly pending?: { readonly id: string; readonly userEmail: string | null; readonly until: number };
   readonly authorizedAt: number | null;
   /** Which pair of this grant; grows by one with each rotation. */
   readonly generation: number;

@@ -3,11 +3,18 @@ import { CLOCK_DRIFT_MS } from './expiry.ts';
 import type { Intent } from './record.ts';
 import type { Timings } from './timings.ts';
 
+/** When the store's time was seen to jump, by the monotonic clock, and by how much. */
+export interface StoreJump {
+  readonly mono: number;
+  readonly byMs: number;
+}
+
 /** The store's clock as this process knows it: the last answer, carried on by the monotonic clock. */
 export class StoreTime {
   readonly #clock: Clock;
   #last: { readonly now: number; readonly mono: number } | null = null;
   #jumps = 0;
+  #jump: StoreJump | null = null;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -17,7 +24,10 @@ export class StoreTime {
   note(storeNow: number): void {
     const mono = this.#clock.monotonic();
     const expected = this.#last ? this.#last.now + (mono - this.#last.mono) : storeNow;
-    if (Math.abs(storeNow - expected) > CLOCK_DRIFT_MS) this.#jumps += 1;
+    if (Math.abs(storeNow - expected) > CLOCK_DRIFT_MS) {
+      this.#jumps += 1;
+      this.#jump = { mono, byMs: storeNow - expected };
+    }
     this.#last = { now: storeNow, mono };
   }
 
@@ -25,6 +35,11 @@ export class StoreTime {
   estimate(): number {
     if (!this.#last) return Math.floor(this.#clock.now());
     return Math.floor(this.#last.now + (this.#clock.monotonic() - this.#last.mono));
+  }
+
+  /** The last jump. */
+  get jump(): StoreJump | null {
+    return this.#jump;
   }
 
   /** How often the store's time was seen to jump against this process's monotonic clock. */
@@ -49,7 +64,12 @@ export interface LeaseSight {
 export function sightLease(
   intent: Intent,
   previous: LeaseSight | null,
-  at: { readonly store: number; readonly mono: number; readonly jumps: number },
+  at: {
+    readonly store: number;
+    readonly mono: number;
+    readonly jumps: number;
+    readonly jump?: StoreJump | null;
+  },
   timings: Timings,
 ): { readonly sight: LeaseSight; readonly leftMs: number } {
   const key = `${intent.attemptId} ${intent.kind} ${intent.leaseUntil}`;
@@ -62,7 +82,11 @@ export function sightLease(
     return { sight, leftMs: fullMs };
   }
   if (known) return { sight: known, leftMs: known.monoEndsAt - at.mono };
-  const distrusted = storeLeft > fullMs;
-  const leftMs = Math.min(storeLeft, fullMs);
+  // First seen after a jump: it may have been written before, when the store showed another time.
+  const { jump } = at;
+  const leftAtJump = jump ? storeLeft + (at.mono - jump.mono) + jump.byMs : 0;
+  const sinceJumpMs = jump && leftAtJump > 0 ? jump.mono + fullMs - at.mono : 0;
+  const distrusted = storeLeft > fullMs || sinceJumpMs > 0;
+  const leftMs = Math.max(Math.min(storeLeft, fullMs), sinceJumpMs);
   return { sight: { key, jumps: at.jumps, monoEndsAt: at.mono + leftMs, distrusted }, leftMs };
 }

@@ -1,3 +1,4 @@
+import { apiTransport } from './api-transport.ts';
 import type { Clock } from './clock.ts';
 import { sleep, systemClock } from './clock.ts';
 import { createConnection } from './connection.ts';
@@ -62,6 +63,7 @@ export function assembleManager(options: ResolvedOptions, seams: Seams = {}): To
       http: options.http,
       refusals: options.refusals,
     });
+  const transport = apiTransport(options.http);
   const hub = new EventHub();
   const news = new GrantNews({ options, repository, hub });
   const rescue = options.rescueDir ? fileJournal({ dir: options.rescueDir }) : null;
@@ -71,13 +73,28 @@ export function assembleManager(options: ResolvedOptions, seams: Seams = {}): To
   const admin = new GrantAdmin({ options, clock, repository, endpoint, refresher, news });
   let closed: Promise<void> | null = null;
 
-  const statusIn = (id: string, body: Parameters<GrantRepository['parse']>[1]): ConnectionStatus =>
-    statusOf(repository.parse(id, body), repository.time().store, {
-      connectionId: id,
+  /** A row that cannot be read is told apart and does not hide the others. */
+  const statusIn = (row: ListedRow): ConnectionStatus => {
+    const now = repository.time().store;
+    const about = {
+      connectionId: row.id,
       instanceUrl,
       refreshYear: options.refreshYear,
-      jitter: jitterOf(registration, id),
-    });
+      jitter: jitterOf(registration, row.id),
+    };
+    try {
+      return statusOf(repository.parse(row.id, row), now, about);
+    } catch (error) {
+      if (!(error instanceof RecordUnreadableError)) throw error;
+      const { code, message } = error;
+      const unreadable = {
+        state: 'uncertain',
+        reason: 'record_unreadable',
+        lastError: { at: now, code, message },
+      } as const;
+      return { ...statusOf(null, now, about), ...unreadable };
+    }
+  };
 
   /** All grants of this registration, in the order of their ids. */
   async function* rows(query: { state?: StoredState; after?: string } = {}): AsyncGenerator<ListedRow> {
@@ -111,8 +128,10 @@ export function assembleManager(options: ResolvedOptions, seams: Seams = {}): To
     const late = sleep(clock, timeoutMs, { signal: given.signal }).catch(() => undefined);
     await Promise.race([landed, late]).finally(() => given.abort());
     for (const grant of refresher.unpersisted) await saveLast(grant);
+    refresher.end();
     await journals.close();
     await endpoint.close();
+    await transport.close();
     followed?.close();
   };
 
@@ -123,7 +142,13 @@ export function assembleManager(options: ResolvedOptions, seams: Seams = {}): To
           'connection(id) needs a non-empty text: an anonymous visitor is nobody. For one shared connection call connection() without an argument.',
         );
       }
-      return createConnection(ids[0] ?? DEFAULT_CONNECTION, { options, refresher, repository, admin });
+      return createConnection(ids[0] ?? DEFAULT_CONNECTION, {
+        options,
+        refresher,
+        repository,
+        admin,
+        transport,
+      });
     },
     async *connections({ state, after, limit = Number.POSITIVE_INFINITY } = {}) {
       let left = limit;
@@ -133,7 +158,7 @@ export function assembleManager(options: ResolvedOptions, seams: Seams = {}): To
         ...(stored ? { state: stored } : {}),
         ...(after === undefined ? {} : { after }),
       })) {
-        const status = statusIn(row.id, row);
+        const status = statusIn(row);
         if (state !== undefined && status.state !== state) continue;
         yield status;
         left -= 1;

@@ -8,6 +8,7 @@ import type { DeathReason, HistoryEntry } from './status.ts';
  */
 
 const HISTORY_LENGTH = 20;
+const ATTEMPTS_LENGTH = 8;
 
 function withHistory(record: GrantRecord, entry: HistoryEntry): readonly HistoryEntry[] {
   return [...record.history, entry].slice(-HISTORY_LENGTH);
@@ -56,6 +57,7 @@ export function rotated(
     sibling: null,
     lastError: null,
     lastAttemptId: by.attemptId,
+    attemptIds: [...record.attemptIds, by.attemptId].slice(-ATTEMPTS_LENGTH),
     nextDueAt: next.refresh ? idleDueAt(next.refresh, by.jitter) : null,
     history: withHistory(record, {
       at: by.at,
@@ -71,7 +73,7 @@ export function authorized(
   next: NewPair,
   by: {
     readonly event: 'authorized' | 'imported' | 'confirmed';
-    readonly attemptId: string;
+    readonly authorizationId: string;
     readonly at: number;
     readonly jitter: number;
   },
@@ -95,7 +97,9 @@ export function authorized(
     sibling: null,
     lastError: null,
     guessAt: null,
-    lastAttemptId: by.attemptId,
+    lastAttemptId: null,
+    attemptIds: [],
+    authorizationId: by.authorizationId,
     nextDueAt: next.refresh ? idleDueAt(next.refresh, by.jitter) : null,
     history: withHistory(record, { at: by.at, event: by.event, generation: 1 }),
   };
@@ -106,10 +110,14 @@ export function nextEpoch(record: GrantRecord, storeNow: number): number {
   return Math.max(record.epoch + 1, Math.floor(storeNow));
 }
 
-export function withPending(record: GrantRecord, next: NewPair, epoch: number, until: number): GrantRecord {
+export function withPending(
+  record: GrantRecord,
+  next: NewPair,
+  by: { readonly id: string; readonly epoch: number; readonly until: number },
+): GrantRecord {
   const tokens: RecordTokens = next.pair;
   const { access, refresh, userEmail } = next;
-  return { ...record, pending: { tokens, epoch, access, refresh, userEmail, until } };
+  return { ...record, pending: { ...by, tokens, access, refresh, userEmail } };
 }
 
 export function withoutPending(record: GrantRecord, at: number): GrantRecord {
@@ -139,6 +147,8 @@ export function tombstone(record: GrantRecord, at: number): GrantRecord {
     lastError: null,
     guessAt: null,
     lastAttemptId: null,
+    attemptIds: [],
+    authorizationId: null,
     nextDueAt: null,
     history: withHistory(record, { at, event: 'disconnected', generation: record.generation }),
   };
@@ -242,6 +252,8 @@ export function restored(
     sibling: null,
     lastError: null,
     lastAttemptId: record.lastAttemptId,
+    attemptIds: record.attemptIds,
+    authorizationId: record.authorizationId,
     nextDueAt: record.nextDueAt,
     history: withHistory(base, {
       at: record.access?.issuedAt ?? record.refresh?.issuedAt ?? 0,

@@ -50,5 +50,5 @@ export function acceptable(found: Found, own: Transaction | null, { inside }: Vi
 
 /** Names what waits for a person's word: another account, or a later sign-in with the same one, is another text. */
 export function accountText(pending: NonNullable<ConnectionStatus['pending']>): string {
-  return `${pending.until}:${pending.userEmail ?? ''}`;
+  return `${pending.id}:${pending.userEmail ?? ''}`;
 }

@@ -69,10 +69,10 @@ export async function confirm(visit: Visit): Promise<Response> {
   if (own) visit.returnTo = own.returnTo;
   const clear = [visit.cookies.clear('confirm')];
   if (found.kind === 'handled') return seeOther(visit.returnTo, clear);
-  await waiting(visit, acceptable(found, own, visit), secret);
+  const { pending } = await waiting(visit, acceptable(found, own, visit), secret);
   const connection = visit.manager.connection(connectionId);
-  if (decision === 'confirm') await connection.confirm();
-  else await connection.reject();
+  if (decision === 'confirm') await connection.confirm({ pendingId: pending.id });
+  else await connection.reject({ pendingId: pending.id });
   return seeOther(visit.returnTo, clear);
 }
 

@@ -1,4 +1,5 @@
 import { type Connection, internals, type TokenManager } from '../contracts.ts';
+import { isHighQError } from '../errors.ts';
 import { confirm, confirmPage } from './confirm.ts';
 import { ROUTE_NAMES, type RouteName, readWebOptions, type WebOptions, type WebSettings } from './options.ts';
 import { formTargetsOf, hostOf, publicOriginOf } from './places.ts';
@@ -52,7 +53,9 @@ export function createWebHandlers<Req>(options: WebOptions<Req>): WebHandlers<Re
       } catch (error) {
         const response = await problem(error, request, req, visit?.returnTo ?? settings.returnTo);
         if (response === null) throw error;
-        if (visit && name === 'callback')
+        // A store that did not answer may have left the transaction unused: the person can load the page again.
+        const unused = isHighQError(error) && error.code === 'store_unavailable';
+        if (visit && name === 'callback' && !unused)
           response.headers.append('Set-Cookie', visit.cookies.clear('signIn'));
         return response;
       }

@@ -1,4 +1,5 @@
 import { createHash, createHmac, timingSafeEqual } from 'node:crypto';
+import { systemRandom } from '../clock.ts';
 import type { ManagerInternals } from '../contracts.ts';
 import { isHighQError, StoreUnavailableError } from '../errors.ts';
 import { safeError } from '../redact.ts';
@@ -62,7 +63,7 @@ export interface Transactions {
 
 /** `ttlMs`: how long a transaction is valid. */
 export function transactionsOf(inside: ManagerInternals, ttlMs: number): Transactions {
-  const { store, registration, random } = inside;
+  const { store, registration } = inside;
   const keyOf = (secret: string): StoreKey => ({
     registration,
     kind: 'login',
@@ -92,7 +93,8 @@ export function transactionsOf(inside: ManagerInternals, ttlMs: number): Transac
 
   return {
     async begin({ connectionId, account, ...details }) {
-      const secret = random.id() + random.id();
+      // Not the manager's `random`, which a test may make repeatable: this is what keeps strangers out.
+      const secret = systemRandom.id() + systemRandom.id();
       const createdAt = await ask(() => store.now());
       const transaction: Transaction = {
         v: 1,

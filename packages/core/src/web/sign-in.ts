@@ -107,13 +107,13 @@ async function settle(
   expected: string,
 ): Promise<Response> {
   if (pending.userEmail === null || mailbox(pending.userEmail) !== mailbox(expected)) {
-    await connection.reject();
+    await connection.reject({ pendingId: pending.id });
     throw new SignInError(
       'You signed in at HighQ with another account than the one that belongs to you here. Sign out at HighQ, then begin again with your own account.',
       { reason: 'unexpected_user', connectionId: connection.id },
     );
   }
-  await connection.confirm();
+  await connection.confirm({ pendingId: pending.id });
   return seeOther(visit.returnTo, [visit.cookies.clear('signIn')]);
 }
 

@@ -18,7 +18,10 @@ export interface Exchange {
 export interface PaperManager extends TokenManager {
   readonly exchanges: Exchange[];
   readonly clock: ManualClock;
-  readonly accounts: Map<string, { active?: string; pending?: { userEmail: string | null; until: number } }>;
+  readonly accounts: Map<
+    string,
+    { active?: string; pending?: { id: string; userEmail: string | null; until: number } }
+  >;
   /** Runs inside the next exchange, before it answers. */
   duringExchange: (() => Promise<void>) | null;
 }
@@ -71,7 +74,11 @@ export function paperManager(inside: Partial<ManagerInternals> = {}): PaperManag
       const email = code.replace(/^code-for-/, '');
       accounts.set(id, {
         ...account,
-        pending: { userEmail: email === 'nobody' ? null : email, until: clock.now() + PENDING_MS },
+        pending: {
+          id: String(exchanges.length),
+          userEmail: email === 'nobody' ? null : email,
+          until: clock.now() + PENDING_MS,
+        },
       });
       await manager.duringExchange?.();
       return statusOf(id);

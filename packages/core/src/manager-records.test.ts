@@ -230,6 +230,58 @@ describe('a row rolled back to the generation before', () => {
   });
 });
 
+/** Writes the row of `ann` anew, with some members changed. */
+async function rewrite(manager: TokenManager, changes: Record<string, unknown>): Promise<string> {
+  const key = { registration: registrationOf(manager), kind: 'grant', id: 'ann' } as const;
+  const { row } = await store.read(key);
+  if (!row) throw new Error('there is no row');
+  const body = JSON.stringify({ ...JSON.parse(row.body), ...changes });
+  const { state, dueAt, expiresAt } = row;
+  expect((await store.cas(key, row.rev, { body, state, dueAt, expiresAt })).ok).toBe(true);
+  return body;
+}
+
+describe('a later version on the same store', () => {
+  it('F56 finds its own members again after an older one has refreshed, signed in and disconnected', async () => {
+    const { manager, connection } = await connected();
+    const later = { colour: 'green', layers: [{ of: ['things', null] }] };
+    await rewrite(manager, later);
+    await bench.clock.advance(LIFE);
+    await connection.getAccessToken();
+    expect(store.grant('ann')).toMatchObject({ ...later, generation: 2 });
+    const { code } = await bench.emulator.authorize();
+    await connection.exchangeCode(code, { confirm: true });
+    expect(store.grant('ann')).toMatchObject(later);
+    await connection.confirm();
+    expect(store.grant('ann')).toMatchObject(later);
+    await connection.disconnect();
+    expect(store.grant('ann')).toMatchObject(later);
+  });
+
+  it('F56 F75 has its records left alone by an older one, which refreshes nothing and says so', async () => {
+    const { manager, start } = await connected();
+    const body = await rewrite(manager, { v: 2 });
+    await bench.clock.advance(LIFE);
+    const old = start().connection('ann');
+    const { code } = await bench.emulator.authorize();
+    const attempts = [
+      () => old.getAccessToken(),
+      () => old.refresh({ force: true }),
+      () => old.disconnect(),
+      () => old.exchangeCode(code),
+    ];
+    for (const attempt of attempts) {
+      await expect(attempt()).rejects.toMatchObject({
+        code: 'record_unreadable',
+        message: expect.stringContaining('schema 2'),
+      });
+    }
+    const key = { registration: registrationOf(manager), kind: 'grant', id: 'ann' } as const;
+    expect((await store.read(key)).row?.body).toBe(body);
+    expect(presented()).toBe(0);
+  });
+});
+
 function registrationOf(manager: TokenManager): string {
   return manager[internals].registration;
 }

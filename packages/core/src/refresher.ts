@@ -1,5 +1,4 @@
 import type { Clock } from './clock.ts';
-import { StoreUnavailableError } from './errors.ts';
 import { clampMinValidity, thresholds } from './expiry.ts';
 import type { FlightResult, Snapshot } from './flight.ts';
 import { inProgress, notConnected, pauseAfter, reauthorizationRequired } from './flight-errors.ts';
@@ -10,6 +9,7 @@ import { jitterOf } from './jitter.ts';
 import type { Journals } from './journals.ts';
 import { uncertain } from './machine.ts';
 import type { ResolvedOptions } from './options.ts';
+import { inTime, type Patience, waitForFlight } from './patience.ts';
 import type { RegistrationGate } from './registration-gate.ts';
 import { runFlight } from './run-flight.ts';
 import type { TokenEndpoint } from './token-outcome.ts';
@@ -25,13 +25,6 @@ export interface TokenRequestOptions {
   readonly minValidityMs?: number | undefined;
   readonly waitMs?: number | undefined;
   readonly signal?: AbortSignal | undefined;
-}
-
-interface Patience {
-  readonly waitMs: number;
-  /** On the monotonic clock. */
-  readonly deadline: number;
-  readonly signal: AbortSignal | undefined;
 }
 
 interface Dependencies {
@@ -118,7 +111,7 @@ export class Refresher {
         throw ended;
       }
       if (round > 4) throw inProgress(grant.id, options.timings.pollMs);
-      const answer = await this.#wait(this.fly(grant), patience);
+      const answer = await waitForFlight(this.#d.clock, this.fly(grant), patience);
       if (answer === null) {
         const still = grant.remaining() > 0 ? (grant.snapshot?.pair?.access ?? null) : null;
         if (still !== null) return still;
@@ -177,7 +170,7 @@ export class Refresher {
     if (mustRead) {
       const boundMs = grant.loaded && usable ? STATIC_MS : patience.waitMs;
       try {
-        await this.#inTime(this.read(grant), { ...patience, waitMs: Math.min(boundMs, patience.waitMs) });
+        await inTime(clock, this.read(grant), { ...patience, waitMs: Math.min(boundMs, patience.waitMs) });
       } catch (error) {
         patience.signal?.throwIfAborted();
         // Static stability: what is valid in memory is served through any outage (I9).
@@ -187,25 +180,8 @@ export class Refresher {
       // In use: read before it must be, so that no call has to wait for it.
       const read = (): Promise<void> => this.read(grant).catch(() => undefined);
       if (this.#inBackground(read))
-        await this.#inTime(read(), patience).catch(() => patience.signal?.throwIfAborted());
+        await inTime(clock, read(), patience).catch(() => patience.signal?.throwIfAborted());
     }
-  }
-
-  /** The result of a read, or StoreUnavailableError when it does not come in time. */
-  async #inTime(read: Promise<void>, { waitMs, signal }: Patience): Promise<void> {
-    const { promise, resolve, reject } = Promise.withResolvers<'late'>();
-    const cancel = this.#d.clock.setTimer(() => resolve('late'), waitMs, { keepAlive: true });
-    const onAbort = (): void => reject(signal?.reason);
-    signal?.addEventListener('abort', onAbort, { once: true });
-    try {
-      if ((await Promise.race([read, promise])) !== 'late') return;
-    } finally {
-      cancel();
-      signal?.removeEventListener('abort', onAbort);
-    }
-    throw new StoreUnavailableError('The store did not answer in time. Nothing was sent to the provider.', {
-      retryAfterMs: REREAD_MS,
-    });
   }
 
   /** One read at a time per connection. @throws StoreUnavailableError, RecordUnreadableError */
@@ -236,7 +212,10 @@ export class Refresher {
 
   /** Waits for the flight that was begun in the background, as long as the caller would for one that it needs. */
   async #waited(grant: HeldGrant, patience: Patience): Promise<void> {
-    if (grant.flight) await this.#wait(grant.flight, patience).catch(() => patience.signal?.throwIfAborted());
+    if (grant.flight)
+      await waitForFlight(this.#d.clock, grant.flight, patience).catch(() =>
+        patience.signal?.throwIfAborted(),
+      );
   }
 
   async #refreshQuietly(grant: HeldGrant): Promise<void> {
@@ -255,7 +234,7 @@ export class Refresher {
     if (!force && grant.remaining() > shouldMs) return;
     const ended = this.#givenUp(grant, snapshot);
     if (ended) throw ended;
-    const answer = await this.#wait(this.fly(grant), this.#patience({}));
+    const answer = await waitForFlight(this.#d.clock, this.fly(grant), this.#patience({}));
     if (answer === null) throw this.#inProgress(grant);
     if (answer !== 'held' && answer.kind !== 'settled' && grant.pause) {
       throw grant.pause.error(Math.max(1, Math.ceil(grant.pause.untilMono - clock.monotonic())));
@@ -352,41 +331,6 @@ export class Refresher {
       result.kind === 'uncertain' || (grant.snapshot !== null && uncertain(grant.snapshot.record));
     if (stuck && !this.#closing.signal.aborted) {
       grant.cancelWakeUp = clock.setTimer(() => void this.#refreshQuietly(grant), pause.ms + 1);
-    }
-  }
-
-  /** Waits for a flight on behalf of one caller. `null`: the caller's time is up, the flight goes on. */
-  async #wait(
-    flight: OngoingFlight,
-    { waitMs, deadline, signal }: Patience,
-  ): Promise<FlightResult | 'held' | null> {
-    const { clock } = this.#d;
-    const { promise, resolve, reject } = Promise.withResolvers<null>();
-    let cancel = (): void => undefined;
-    let until = Number.POSITIVE_INFINITY;
-    const waitUntil = (mono: number): void => {
-      if (mono >= until) return;
-      until = mono;
-      cancel();
-      const ms = mono - clock.monotonic();
-      if (ms <= 0) resolve(null);
-      else cancel = clock.setTimer(() => resolve(null), ms, { keepAlive: true });
-    };
-    // Somebody's intent that is older than `waitMs` is not waited for at all.
-    const onBlocked = (): void => {
-      if (flight.blocked) waitUntil(flight.blocked.atMono + waitMs - flight.blocked.ageMs);
-    };
-    waitUntil(Math.min(deadline, flight.startedMono + waitMs));
-    const onAbort = (): void => reject(signal?.reason);
-    flight.onBlocked.add(onBlocked);
-    signal?.addEventListener('abort', onAbort, { once: true });
-    onBlocked();
-    try {
-      return await Promise.race([flight.told, promise]);
-    } finally {
-      cancel();
-      flight.onBlocked.delete(onBlocked);
-      signal?.removeEventListener('abort', onAbort);
     }
   }
 

@@ -1,3 +1,5 @@
+import type { StoreRow } from '../token-store.ts';
+
 /** A grant row as the oracle reads it: by its own means, with no help from core. */
 export interface RowView {
   readonly epoch: number;
@@ -17,6 +19,7 @@ export interface RowView {
   readonly unknown: boolean;
   readonly refused: boolean;
   readonly lastEvent: string;
+  readonly lastEvents: readonly string[];
 }
 
 export interface IntentView {
@@ -59,6 +62,10 @@ function refreshTokensIn(text: string): string[] {
   return text.match(/RTOKEN\w+/g) ?? [];
 }
 
+function eventText(entry: Body['history'][number] | undefined): string {
+  return entry ? `${entry.event} ${entry.at} ${entry.generation}` : '';
+}
+
 export function viewOf(body: string): RowView {
   const known = views.get(body);
   if (known) return known;
@@ -84,9 +91,17 @@ export function viewOf(body: string): RowView {
     quarantine: record.quarantine !== null,
     unknown: record.unknown !== null,
     refused: record.refused !== null,
-    lastEvent: last ? `${last.event} ${last.at} ${last.generation}` : '',
+    lastEvent: eventText(last),
+    lastEvents: record.history.slice(-3).map(eventText),
   };
   if (views.size > MOST) views.clear();
   views.set(body, view);
   return view;
+}
+
+/** Whether a row can be what somebody made of another: its history, and at most two lines more. */
+export function comesFrom(next: RowView, before: StoreRow | null): boolean {
+  if (!before) return true;
+  const { lastEvent } = viewOf(before.body);
+  return lastEvent === '' || next.lastEvents.includes(lastEvent);
 }

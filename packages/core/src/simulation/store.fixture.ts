@@ -10,7 +10,7 @@ import type {
 import type { Fault, Point } from './faults.fixture.ts';
 import type { Oracle } from './oracle.fixture.ts';
 import type { VirtualQueue } from './queue.fixture.ts';
-import { type RowView, viewOf } from './row-view.fixture.ts';
+import { comesFrom, type RowView, viewOf } from './row-view.fixture.ts';
 import { EPOCH, type SimProcess } from './sim-process.fixture.ts';
 
 interface Change {
@@ -74,12 +74,12 @@ export class SimStore {
     }
   }
 
-  canOpen(view: RowView, process: SimProcess): boolean {
-    const { keylessAfter } = process;
+  canOpen(view: RowView, reader: SimProcess): boolean {
+    const keylessAfter = reader.keylessAfter;
     if (keylessAfter === null) return true;
     return view.sealed.every((text) => {
       const seal = this.#seals.get(text);
-      return !seal || seal.serial < keylessAfter || seal.writer.index === process.index;
+      return !seal || seal.serial < keylessAfter || seal.writer.index === reader.index;
     });
   }
 }
@@ -97,6 +97,16 @@ export function unopened(body: string, view: RowView): string {
   return text;
 }
 
+/** The other writes may replace a row by what a process or a journal knows. */
+const MADE_FROM_WHAT_WAS_READ: ReadonlySet<Point> = new Set<Point>([
+  'cas.intent',
+  'cas.announce',
+  'cas.probe',
+  'cas.clear',
+  'cas.death',
+  'cas.sibling',
+]);
+
 export function rowId(key: StoreKey): string {
   return `${key.kind}:${key.id}`;
 }
@@ -109,7 +119,7 @@ export class StoreView implements TokenStore {
   readonly #oracle: Oracle;
   readonly #queue: VirtualQueue;
   /** Which row this process saw under which `rev`. */
-  readonly #seen = new Map<string, StoreRow>();
+  readonly #seen = new Map<string, StoreRow[]>();
 
   readonly #blind: boolean;
 
@@ -130,6 +140,11 @@ export class StoreView implements TokenStore {
     });
   }
 
+  #noteRow(id: string, row: StoreRow): void {
+    const name = `${id} ${row.rev}`;
+    this.#seen.set(name, [...(this.#seen.get(name) ?? []).filter((one) => one !== row), row]);
+  }
+
   #shown(row: StoreRow | null): StoreRow | null {
     if (!row || this.#process.keylessAfter === null) return row;
     const view = viewOf(row.body);
@@ -145,7 +160,7 @@ export class StoreView implements TokenStore {
       point,
       () => {
         const row = this.#store.rows.get(id) ?? null;
-        if (row) this.#seen.set(`${id} ${row.rev}`, row);
+        if (row) this.#noteRow(id, row);
         return { row: grant ? this.#shown(row) : row, now: this.#store.now() };
       },
       ({ row }) => {
@@ -169,15 +184,18 @@ export class StoreView implements TokenStore {
         const unreadable = before !== null && !this.#store.canOpen(viewOf(before.body), this.#process);
         const result = this.#store.cas(id, this.#blind ? (before?.rev ?? null) : expectedRev, next);
         if (result.ok) {
-          const seen = this.#seen.get(`${id} ${expectedRev}`);
-          if (before && seen && seen !== before) this.#oracle.reused(this.#process, key.id, before.rev);
+          const seen = this.#seen.get(`${id} ${expectedRev}`) ?? [];
+          // The row seen last under this rev is another one, or an earlier one is what the write was made from.
+          const foreign = MADE_FROM_WHAT_WAS_READ.has(point) && !comesFrom(view, before);
+          const stale = seen.some((row) => row !== before) && (seen.at(-1) !== before || foreign);
+          if (before && stale) this.#oracle.reused(this.#process, key.id, before.rev);
           const landed = this.#store.rows.get(id);
-          if (landed) this.#seen.set(`${id} ${landed.rev}`, landed);
+          if (landed) this.#noteRow(id, landed);
           this.#store.noteSeals(view, this.#process);
           this.#oracle.written(this.#process, key.id, point, before, next.body, unreadable);
           return result;
         }
-        if (result.row) this.#seen.set(`${id} ${result.row.rev}`, result.row);
+        if (result.row) this.#noteRow(id, result.row);
         return { ...result, row: this.#shown(result.row) };
       },
       (result) => {

@@ -1,0 +1,91 @@
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { BusyStore } from './busy-store.fixture.ts';
+import { Bench, MINUTE } from './manager.fixture.ts';
+import { storeJournal } from './store-journal.ts';
+
+const LIFE = 30 * MINUTE;
+const REFRESH = { endpoint: 'token', grantType: 'refresh_token' } as const;
+let bench: Bench;
+let store: BusyStore;
+afterEach(async () => {
+  store.down = false;
+  store.refused.clear();
+  await bench.close();
+});
+
+type Options = Parameters<Bench['manager']>[0];
+
+async function connected(options: Options = {}) {
+  bench = await Bench.open({ registrations: [{ tokenExpirationMs: LIFE }] });
+  store = new BusyStore();
+  const start = (more: Options = {}) => bench.manager({ store, ...options, ...more });
+  const manager = start();
+  const connection = manager.connection('ann');
+  await bench.signIn(connection);
+  return { manager, connection, start };
+}
+
+describe('a logger that throws', () => {
+  it('F60g a logger that throws: every caller gets its answer, and no pair is lost', async () => {
+    const fail = (): never => {
+      throw new Error('by a logger');
+    };
+    const { manager, connection, start } = await connected({
+      logger: { debug: fail, info: fail, warn: fail, error: fail },
+    });
+    bench.emulator.faults.add({ match: REFRESH, kind: 'rate-limit', retryAfter: 60, times: 1 });
+    await bench.clock.advance(LIFE);
+    const answer = connection.getAccessToken().catch((error: { reason?: unknown }) => error.reason);
+    await bench.presented(1);
+    await bench.clock.settle(50);
+    await bench.clock.advance(15_000);
+    expect(await answer).toBe('rate_limited');
+
+    await bench.clock.advance(MINUTE);
+    bench.emulator.switches.set({ expiresIn: 'missing' });
+    expect(await connection.getAccessToken()).toBeTruthy();
+    expect(store.writtenGeneration).toBe(2);
+
+    bench.emulator.faults.add({ match: REFRESH, kind: 'delay', delayMs: 1_000, times: 1 });
+    await bench.clock.advance(LIFE);
+    const held = connection.getAccessToken();
+    await bench.presented(3);
+    store.refused.add('ann');
+    await bench.clock.advance(1_000);
+    const token = await held;
+    expect(await manager.health()).toMatchObject({ unpersisted: 1 });
+    store.refused.clear();
+    await vi.waitFor(async () => {
+      await bench.clock.advance(1_000);
+      expect(store.writtenGeneration).toBe(3);
+    });
+    expect(await start().connection('ann').getAccessToken()).toBe(token);
+
+    bench.emulator.revoke();
+    await bench.clock.advance(LIFE);
+    const refused = connection.getAccessToken().catch((error: { reason?: unknown }) => error.reason);
+    await bench.presented(4);
+    await bench.clock.settle(50);
+    await bench.clock.advance(15_000);
+    expect(await refused).toBe('revoked_or_expired');
+  });
+
+  it('F60g a logger that throws while the journal fails: the pair reaches the store', async () => {
+    const fail = (): never => {
+      throw new Error('by a logger');
+    };
+    const journal = new BusyStore();
+    const { connection } = await connected({
+      logger: { warn: fail, error: fail },
+      journal: storeJournal(journal),
+    });
+    await bench.clock.advance(LIFE);
+    journal.cas = () => Promise.reject(new Error('disk full'));
+    const token = connection.getAccessToken().catch(() => undefined);
+    await bench.presented(1);
+    await bench.clock.settle(50);
+    await bench.clock.advance(15_000);
+    await token;
+    expect(store.writtenGeneration).toBe(2);
+  });
+});

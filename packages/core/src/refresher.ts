@@ -251,6 +251,8 @@ export class Refresher {
     const { options, clock, repository, endpoint, journals, gate } = this.#d;
     const told = Promise.withResolvers<FlightResult | 'held'>();
     told.promise.catch(() => undefined);
+    // A platform that freezes after the response must find nothing under way, however small (F112).
+    const aside: Promise<unknown>[] = [];
     const flight: OngoingFlight = {
       told: told.promise,
       startedMono: clock.monotonic(),
@@ -292,11 +294,15 @@ export class Refresher {
         },
         anomaly: (name, detail) => this.#news.anomaly(grant, name, detail),
         journalFailed: () => this.#news.anomaly(grant, 'journal_failed', 'no journal took the new pair'),
-        work: (work) => this.track(work),
+        work: (work) => {
+          aside.push(work.catch(() => undefined));
+          this.track(work);
+        },
       },
     });
     const landed = ended.then(
-      (result) => {
+      async (result) => {
+        if (options.background !== 'detached') await Promise.all(aside);
         grant.flight = null;
         this.#landed(grant, result);
         told.resolve(result);

@@ -112,7 +112,7 @@ async function lead(): Promise<void> {
   console.log(tableOf(total), '\n');
   if (missed.length > 0) console.log(`never hit: ${missed.join(', ')}`);
   for (const [loss, times] of Object.entries(total.losses).sort()) console.log(`lost, ${loss}: ${times}`);
-  if (total.failed.length > 0) console.log(`failed seeds: ${total.failed.slice(0, 100).join(' ')}`);
+  if (total.failed.length > 0) console.log(`failed seeds: ${total.failed.slice(0, 1_000).join(' ')}`);
   console.log(
     `${total.seeds} seeds, ${total.cycles} refresh cycles, ${total.calls} calls, ${total.faults} faults, ` +
       `${total.violations} violations, ${total.unlabelled} unlabelled losses`,

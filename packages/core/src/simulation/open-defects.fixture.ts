@@ -9,8 +9,6 @@ const OPEN: readonly RegExp[] = [
   // back: the intent is written with a lease that is short or over, and expiry counts from too early an instant.
   /^I4 .* of the lease left by the store's clock$/,
   /^I9 .* handed out a token of c\d that expired/,
-  // A sign-in whose write landed and whose answer was lost writes its first pair again over later rotations.
-  /^I6 .* again without an announcement$/,
   // The pause after an answer with nothing but a refresh token counts as one of three refusals.
   /^I7 .* given up after 2 unrecognized refusals/,
   // A row that was lost or rolled back takes the same `rev` again, and a stale writer is not refused.

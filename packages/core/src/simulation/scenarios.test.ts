@@ -206,6 +206,16 @@ describe('a person', () => {
     expect(times(outcome, 'fails: sign_in')).toBe(1);
   });
 
+  it('F49 F118 signs in, and only the answer of that write is lost, for longer than two refreshes: not written twice', async () => {
+    const outcome = await play({
+      events: [SIGNED_IN, '10 force p1', '400 force p1', '1200 force p1'],
+      faults: 'p0.0/cas.sign-in#1=lost-after:5,p0.0/read#3=partition-store:600000',
+    });
+    well(outcome);
+    expect(times(outcome, 'cas.sign-in')).toBe(1);
+    expect(times(outcome, 'cas.pair')).toBe(3);
+  });
+
   it('F55 signs in again while the old grant is refreshed, and the store falls back: no grant under the other’s epoch', async () => {
     const outcome = await play({
       events: [SIGNED_IN, '50 force p0', '55 sign-in p1', '75 call p1', ...calls(120, 600, 20)],
@@ -329,6 +339,17 @@ describe('a process that stands still', () => {
       });
       well(outcome);
       expect(times(outcome, 'lease too short')).toBe(ms < 30_000 ? 0 : 1);
+    }
+  });
+
+  it('F32 asleep with its machine before or after it writes its intent: no lapsed lease is used, nothing expired served', async () => {
+    for (const wait of ['connect#2', 'gate.read#1', 'cas.intent#1', 'cas.pair#1', 'send#1']) {
+      const outcome = await play({
+        switches: { clocks: 'suspend' },
+        events: [SIGNED_IN, '1000 force p0', '1001 call p0', ...calls(1_010, 2_400, 15)],
+        faults: `p0.0/${wait}=suspend:900000`,
+      });
+      well(outcome);
     }
   });
 

@@ -97,6 +97,12 @@ export function unopened(body: string, view: RowView): string {
   return text;
 }
 
+/** A write that nobody may make, whatever it was made from. */
+function undoes(next: RowView, before: RowView): boolean {
+  const step = next.epoch - before.epoch || next.generation - before.generation;
+  return step < 0 || (step === 0 && before.refresh !== null && next.refresh !== before.refresh);
+}
+
 /** The other writes may replace a row by what a process or a journal knows. */
 const MADE_FROM_WHAT_WAS_READ: ReadonlySet<Point> = new Set<Point>([
   'cas.intent',
@@ -188,7 +194,9 @@ export class StoreView implements TokenStore {
           // The row seen last under this rev is another one, or an earlier one is what the write was made from.
           const foreign = MADE_FROM_WHAT_WAS_READ.has(point) && !comesFrom(view, before);
           const stale = seen.some((row) => row !== before) && (seen.at(-1) !== before || foreign);
-          if (before && stale) this.#oracle.reused(this.#process, key.id, before.rev);
+          const undone =
+            before !== null && seen.some((row) => row !== before) && undoes(view, viewOf(before.body));
+          if (before && (stale || undone)) this.#oracle.reused(this.#process, key.id, before.rev);
           const landed = this.#store.rows.get(id);
           if (landed) this.#noteRow(id, landed);
           this.#store.noteSeals(view, this.#process);

@@ -11,8 +11,13 @@ import { type CallResult, type CrashSetup, digestOf } from './worker.ts';
 
 const KEY = '0304'.repeat(16);
 const HOUR_MS = 3_600_000;
+/** Long enough for a refresh on a loaded machine at five times its speed. */
+const WAIT_MS = 20_000;
 /** A pause of this length is one for a lease: nothing is under way meanwhile, and the clock may leap over it. */
 const LEASE_LIKE_MS = 20_000;
+/** What processes compile is kept for those after them: starting is most of their work. */
+const COMPILED = mkdtempSync(join(tmpdir(), 'hq-crash-compiled-'));
+process.once('exit', () => rmSync(COMPILED, { recursive: true, force: true }));
 /** Real milliseconds between two rounds of calls while something is under way. */
 const AGAIN_MS = 40;
 /**
@@ -62,8 +67,8 @@ export class CrashStage {
   async start(setup: Partial<CrashSetup> = {}, quiet = false): Promise<CrashProcess> {
     const journalDir = join(this.folder, 'journal');
     const started = await CrashProcess.start(this.#worker, this.place.args, {
-      setup: { traps: [], journals: [], journalDir, timeScale: 1, ...setup },
-      env: { ...this.emulator.env, HIGHQ_ENCRYPTION_KEYS: `k1:${KEY}` },
+      setup: { traps: [], journals: [], journalDir, timeScale: 1, waitMs: WAIT_MS, ...setup },
+      env: { ...this.emulator.env, HIGHQ_ENCRYPTION_KEYS: `k1:${KEY}`, NODE_COMPILE_CACHE: COMPILED },
       quiet,
     });
     this.#processes.push(started);

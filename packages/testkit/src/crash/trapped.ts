@@ -1,5 +1,8 @@
+import { Socket } from 'node:net';
 import { type Clock, type Journal, type StoreValue, systemClock, type TokenStore } from '@hq-oauth/core';
 import type { Traps } from './traps.ts';
+
+const TOKEN_REQUEST = /^POST \S+\/api\/oauth2\/token /;
 
 type Write = 'intent' | 'announce' | 'probe' | 'pair' | 'other';
 
@@ -69,16 +72,14 @@ export function trappedJournal(journal: Journal, traps: Traps): Journal {
   };
 }
 
-/** `responseMs`: the timer for an answer is set when all checks are done, right before the first byte is written. */
-export function trappedClock(clock: Clock, responseMs: number, traps: Traps): Clock {
-  return {
-    ...clock,
-    setTimer(fn, delayMs, options) {
-      const cancel = clock.setTimer(fn, delayMs, options);
-      if (delayMs === responseMs) traps.reachAny('first-byte');
-      return cancel;
-    },
-  };
+/** Every socket of this process: the first bytes of a request to the token endpoint spring a trap before they leave. */
+export function trapFirstByte(traps: Traps): void {
+  const { write } = Socket.prototype;
+  Socket.prototype.write = function (this: Socket, ...args: Parameters<typeof write>) {
+    const [chunk] = args;
+    if (typeof chunk === 'string' && TOKEN_REQUEST.test(chunk)) traps.reachAny('first-byte');
+    return write.apply(this, args);
+  } as typeof write;
 }
 
 /** What a row shows without a key. */

@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { flushCompileCache } from 'node:module';
 import {
   createTokenManager,
   isHighQError,
@@ -10,7 +11,7 @@ import {
 import { fileJournal } from '@hq-oauth/core/file-journal';
 import { followClock } from '@hq-oauth/core/testing';
 import { onVirtualTime } from '../herd/virtual-time.ts';
-import { trappedClock, trappedJournal, trappedStore } from './trapped.ts';
+import { trapFirstByte, trappedJournal, trappedStore } from './trapped.ts';
 import { type Trap, Traps } from './traps.ts';
 
 /** What a process of the crash suite is started with, as JSON in its environment. */
@@ -20,12 +21,11 @@ export interface CrashSetup {
   readonly journals: readonly ('file' | 'store')[];
   readonly journalDir: string;
   readonly timeScale: number;
+  /** How long its calls wait for a refresh. */
+  readonly waitMs: number;
 }
 
 export const SETUP_VARIABLE = 'HQ_CRASH_SETUP';
-const RESPONSE_MS = 90_000;
-/** Long enough for a refresh on a loaded machine at five times its speed. */
-const WAIT_MS = 20_000;
 
 export type CrashOrder =
   | { readonly kind: 'call'; readonly connection: string }
@@ -77,8 +77,8 @@ export function workInCrash(options: CrashWorkerOptions): void {
     tell: (connection) => send({ kind: 'reached', connection }),
     terminating: terminating.promise,
   });
-  const followed = followClock(process.env.HIGHQ_TEST_CLOCK ?? '');
-  const clock = trappedClock(followed, RESPONSE_MS * setup.timeScale, traps);
+  trapFirstByte(traps);
+  const clock = followClock(process.env.HIGHQ_TEST_CLOCK ?? '');
   const opened: TokenStore[] = [options.store];
 
   const openJournal = (kind: 'file' | 'store'): Journal => {
@@ -94,7 +94,7 @@ export function workInCrash(options: CrashWorkerOptions): void {
       store: trappedStore(onVirtualTime(options.store), traps),
       journal,
       clock,
-      refresh: { timeScale: setup.timeScale, waitMs: WAIT_MS },
+      refresh: { timeScale: setup.timeScale, waitMs: setup.waitMs },
       http: { connectTimeoutMs: 5_000 },
     });
     manager.on('refreshed', ({ connectionId }) => void traps.reach(connectionId, 'listener'));
@@ -120,7 +120,7 @@ export function workInCrash(options: CrashWorkerOptions): void {
     await closed;
     for (const store of opened) await store.close();
     await options.end?.();
-    followed.close();
+    clock.close();
   };
 
   const carryOut = async (order: CrashOrder): Promise<readonly CallResult[]> => {
@@ -133,7 +133,7 @@ export function workInCrash(options: CrashWorkerOptions): void {
         traps.goOn(order.connection);
         return [];
       case 'sync':
-        await followed.sync();
+        await clock.sync();
         return [];
       case 'disconnect':
         await manager.connection(order.connection).disconnect();
@@ -157,6 +157,8 @@ export function workInCrash(options: CrashWorkerOptions): void {
     });
   });
   process.once('disconnect', () => process.exit());
+  // A process that is killed would not do it.
+  flushCompileCache();
   send({ kind: 'ready' });
 }
 

@@ -217,7 +217,12 @@ export interface JournalledPair {
 export type FlightEffect =
   | { readonly type: 'read' }
   | { readonly type: 'write'; readonly expectedRev: number | null; readonly record: GrantRecord }
-  | { readonly type: 'replay'; readonly above: { readonly epoch: number; readonly generation: number } }
+  /** `beside`: also another pair of the same generation, with a refresh token of another fingerprint than this. */
+  | {
+      readonly type: 'replay';
+      readonly above: { readonly epoch: number; readonly generation: number };
+      readonly beside: string | null;
+    }
   /** Answered with `journaled` also when it failed: the store is next in any case. */
   | { readonly type: 'journal'; readonly record: GrantRecord }
   | { readonly type: 'reparse'; readonly snapshot: Snapshot }

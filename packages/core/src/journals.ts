@@ -37,14 +37,17 @@ export class Journals {
    * The newest pair above `above` that any journal holds. An entry that cannot be opened here is left for a process
    * that can. Rejects when a journal cannot be read: then nobody knows what is in it.
    */
-  async newest(slot: GrantSlot, above: Place): Promise<JournalledPair | null> {
+  async newest(slot: GrantSlot, above: Place, beside: string | null = null): Promise<JournalledPair | null> {
     const lists = await Promise.all(this.#all.map((journal) => journal.read(this.#registration, slot.id)));
     let newest: JournalledPair | null = null;
     for (const entry of lists.flat()) {
-      if (compareGrants(entry, newest?.record ?? above) <= 0) continue;
+      const order = compareGrants(entry, newest?.record ?? above);
+      if (order < 0 || (order === 0 && (newest !== null || beside === null))) continue;
       try {
         const { record, pair } = await this.#repository.openBody(slot, entry.body);
-        if (pair && compareGrants(record, entry) === 0) newest = { record, pair, at: entry.at };
+        const sound = pair !== null && compareGrants(record, entry) === 0;
+        if (sound && (order > 0 || record.refresh?.fingerprint !== beside))
+          newest = { record, pair, at: entry.at };
       } catch (error) {
         if (!isHighQError(error)) throw error;
       }

@@ -43,8 +43,10 @@ export function decide(context: FlightContext, event: Read, polls = 0): Step {
 }
 
 export function replay(found: DecisionBase & { readonly snapshot: Snapshot }, then: AfterReplay): Step {
-  const { epoch, generation } = found.snapshot.record;
-  return [{ at: 'replaying', found, then }, [{ type: 'replay', above: { epoch, generation } }]];
+  const { epoch, generation, refresh } = found.snapshot.record;
+  // What was refused may not be the only pair of its generation.
+  const beside = then.kind === 'bury' ? (refresh?.fingerprint ?? null) : null;
+  return [{ at: 'replaying', found, then }, [{ type: 'replay', above: { epoch, generation }, beside }]];
 }
 
 /** Step 4: a higher pair than the record's is written in; one that is too old needs a person. */
@@ -223,7 +225,7 @@ function believe(context: FlightContext, intent: Intent, snapshot: Snapshot, tim
   const sibling = siblingFirst(context, intent, snapshot, time);
   if (sibling) return sibling;
   const { record } = snapshot;
-  const reason = record.unknown ? 'rotation_outcome_lost' : 'revoked_or_expired';
+  const reason = record.unknown || record.contested ? 'rotation_outcome_lost' : 'revoked_or_expired';
   return bury(snapshot, died(record, reason, time.store), intent);
 }
 

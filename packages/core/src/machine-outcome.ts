@@ -12,7 +12,15 @@ import { clear, done, settled } from './machine-parts.ts';
 import { pairOf, refreshOnly } from './new-pair.ts';
 import { compareGrants, type GrantRecord, type Intent } from './record.ts';
 import type { TokenOutcome } from './token-outcome.ts';
-import { died, type NewPair, quarantined, refusedOnce, rotated, withSibling } from './transitions.ts';
+import {
+  contestedBy,
+  died,
+  type NewPair,
+  quarantined,
+  refusedOnce,
+  rotated,
+  withSibling,
+} from './transitions.ts';
 
 type Persisting = Extract<Flight, { at: 'persisting' }>;
 
@@ -137,7 +145,9 @@ function applied(
     return quarantined(record, keepsake.quarantine.text, keepsake.quarantine.problem, at);
   }
   const { attemptId, jitter } = context;
-  const next = rotated(record, keepsake.next, { attemptId, kind, at, jitter });
+  // A probe that was answered has heard of nobody else; whoever comes later finds its generation taken.
+  const contested = kind !== 'probe' && contestedBy(record, attemptId);
+  const next = rotated(record, keepsake.next, { attemptId, kind, contested, at, jitter });
   if (!keepsake.quarantine) return next;
   const { text, problem } = keepsake.quarantine;
   // The pair's other half may be in there. A pause keeps a provider that answers so from rotating on every call.

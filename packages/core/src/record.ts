@@ -62,6 +62,7 @@ const schema = v.looseObject({
   lastAttemptId: v.nullable(v.string()),
   attemptIds: v.optional(v.array(v.string()), []),
   authorizationId: v.optional(v.nullable(v.string()), null),
+  contested: v.optional(v.boolean(), false),
   guessAt: v.nullable(instant),
   nextDueAt: v.nullable(instant),
   lastError: v.nullable(v.looseObject({ at: instant, code: v.string(), message: v.string() })),
@@ -152,6 +153,11 @@ export interface GrantRecord {
   readonly attemptIds: readonly string[];
   /** Names the sign-in or import that this grant comes from; carried through all its rotations. */
   readonly authorizationId: string | null;
+  /**
+   * Another process may have presented this pair's parent, too: should the provider end the pair for that, the loss is
+   * named for what it is.
+   */
+  readonly contested: boolean;
   readonly guessAt: number | null;
   readonly nextDueAt: number | null;
   readonly lastError: { readonly at: number; readonly code: string; readonly message: string } | null;
@@ -179,6 +185,7 @@ export const EMPTY_RECORD: GrantRecord = {
   lastAttemptId: null,
   attemptIds: [],
   authorizationId: null,
+  contested: false,
   guessAt: null,
   nextDueAt: null,
   lastError: null,

@@ -13,6 +13,7 @@ import type {
 import type { GrantRepository, GrantSlot } from './grant-repository.ts';
 import type { Journals } from './journals.ts';
 import { step, takeOff } from './machine.ts';
+import type { Intent } from './record.ts';
 import { safeError } from './redact.ts';
 import type { RegistrationGate } from './registration-gate.ts';
 import type { TokenConnection, TokenEndpoint, TokenOutcome } from './token-outcome.ts';
@@ -82,7 +83,7 @@ export async function runFlight(shell: FlightShell): Promise<FlightResult> {
         }, 'write_failed');
       case 'replay':
         try {
-          const entry = await shell.journals.newest(shell.slot, effect.above);
+          const entry = await shell.journals.newest(shell.slot, effect.above, effect.beside);
           return { type: 'replayed', entry, time: time() };
         } catch (error) {
           return { type: 'replay_failed', error: safeError(error), time: time() };
@@ -121,7 +122,7 @@ export async function runFlight(shell: FlightShell): Promise<FlightResult> {
           return { type: 'connect_failed', detail, time: time() };
         }
       case 'send': {
-        const outcome = await send(effect.refreshToken);
+        const outcome = await send(effect.refreshToken, effect.intent);
         return { type: 'outcome', outcome, time: time() };
       }
       case 'timer': {
@@ -156,7 +157,7 @@ export async function runFlight(shell: FlightShell): Promise<FlightResult> {
     }
   };
 
-  const send = async (refreshToken: string): Promise<TokenOutcome> => {
+  const send = async (refreshToken: string, intent: Intent): Promise<TokenOutcome> => {
     const notSent = (reason: 'closing' | 'connect_failed', detail: string): TokenOutcome => {
       return { kind: 'not_sent', reason, retryAfterMs: null, detail };
     };
@@ -168,7 +169,9 @@ export async function runFlight(shell: FlightShell): Promise<FlightResult> {
         shell.clock.now() - intentWrittenAt.wall,
         shell.clock.monotonic() - intentWrittenAt.mono,
       );
-      return leaseMs - passedMs >= responseMs + lingerMs;
+      // The lease was reckoned from the time of a read, which may have lain unread for a while.
+      const storeLeftMs = intent.leaseUntil - shell.repository.time().store;
+      return Math.min(storeLeftMs, leaseMs - passedMs) >= responseMs + lingerMs;
     };
     const used = connection;
     connection = null;

@@ -37,6 +37,7 @@ export function rotated(
   by: {
     readonly attemptId: string;
     readonly kind: 'refresh' | 'probe' | 'sibling';
+    readonly contested: boolean;
     readonly at: number;
     readonly jitter: number;
   },
@@ -58,6 +59,7 @@ export function rotated(
     lastError: null,
     lastAttemptId: by.attemptId,
     attemptIds: [...record.attemptIds, by.attemptId].slice(-ATTEMPTS_LENGTH),
+    contested: by.contested,
     nextDueAt: next.refresh ? idleDueAt(next.refresh, by.jitter) : null,
     history: withHistory(record, {
       at: by.at,
@@ -100,6 +102,7 @@ export function authorized(
     lastAttemptId: null,
     attemptIds: [],
     authorizationId: by.authorizationId,
+    contested: false,
     nextDueAt: next.refresh ? idleDueAt(next.refresh, by.jitter) : null,
     history: withHistory(record, { at: by.at, event: by.event, generation: 1 }),
   };
@@ -149,6 +152,7 @@ export function tombstone(record: GrantRecord, at: number): GrantRecord {
     lastAttemptId: null,
     attemptIds: [],
     authorizationId: null,
+    contested: false,
     nextDueAt: null,
     history: withHistory(record, { at, event: 'disconnected', generation: record.generation }),
   };
@@ -221,6 +225,11 @@ export function repaired(record: GrantRecord, intent: Intent, at: number): Grant
   return { ...record, intent, history };
 }
 
+/** Whether somebody else than this attempt has presented the record's refresh token, or is about to. */
+export function contestedBy(record: GrantRecord, attemptId: string | null): boolean {
+  return record.unknown !== null || (record.intent !== null && record.intent.attemptId !== attemptId);
+}
+
 /**
  * What a journal holds, written over what the store has. A newer grant replaces the record; a newer pair of the same
  * grant leaves what is not about the pair.
@@ -230,6 +239,9 @@ export function restored(
   entry: { readonly record: GrantRecord; readonly pair: TokenPair },
 ): GrantRecord {
   const { record, pair } = entry;
+  const sameGrant = current !== null && current.epoch === record.epoch;
+  const taken = sameGrant && current.generation >= record.generation;
+  const generation = taken ? current.generation + 1 : record.generation;
   const base =
     current && current.epoch === record.epoch
       ? current
@@ -237,7 +249,8 @@ export function restored(
   return {
     ...base,
     epoch: record.epoch,
-    generation: record.generation,
+    // Another pair of a generation that is there already becomes the next one.
+    generation,
     authorizedAt: record.authorizedAt,
     tokens: pair,
     access: record.access,
@@ -254,11 +267,12 @@ export function restored(
     lastAttemptId: record.lastAttemptId,
     attemptIds: record.attemptIds,
     authorizationId: record.authorizationId,
+    contested: record.contested || taken || (sameGrant && contestedBy(current, record.lastAttemptId)),
     nextDueAt: record.nextDueAt,
     history: withHistory(base, {
       at: record.access?.issuedAt ?? record.refresh?.issuedAt ?? 0,
       event: 'repaired',
-      generation: record.generation,
+      generation,
       detail: 'from a journal',
     }),
   };

@@ -145,7 +145,9 @@ function flightMoves(
         const entries = [...world.store.journal, ...process.journal];
         let entry = null as (typeof entries)[number] | null;
         for (const found of entries) {
-          if (compareGrants(found.record, entry?.record ?? op.above) > 0) entry = found;
+          const order = compareGrants(found.record, entry?.record ?? op.above);
+          const another = op.beside !== null && found.record.refresh?.fingerprint !== op.beside;
+          if (order > 0 || (order === 0 && entry === null && another)) entry = found;
         }
         const replayed = entries.map(({ pair }) => pair.refresh ?? '');
         const informed = withProcess(world, index, { running: { ...running, replayed } });

@@ -1,7 +1,7 @@
 import type { Flight, FlightContext, FlightEvent, Step } from '../flight.ts';
 import { step } from '../machine.ts';
 import { withSibling } from '../transitions.ts';
-import { AMENDED, configOf, REAL } from './system.fixture.ts';
+import { configOf, OLD_IDEA_OF_TIME, REAL } from './system.fixture.ts';
 import { type Config, type System, TICKS, timingsOf } from './world.fixture.ts';
 
 /** Machines and shells that lack one rule, built around the real ones. */
@@ -24,7 +24,7 @@ function mutant(
   system: Partial<System>,
   change: Partial<Omit<Config, 'system'>>,
 ): Mutant {
-  return { name, invariant, config: configOf({ ...change, system: { ...AMENDED, ...system } }) };
+  return { name, invariant, config: configOf({ ...change, system: { ...REAL, ...system } }) };
 }
 
 const found = (event: FlightEvent): event is Found =>
@@ -185,7 +185,7 @@ export const SHELLS: readonly Mutant[] = [
   mutant(
     'the lease is reckoned from an old idea of the time',
     'I1',
-    { maySend: REAL.maySend },
+    { maySend: OLD_IDEA_OF_TIME },
     { kinds: ['pause'], ticks: LONG },
   ),
   mutant(

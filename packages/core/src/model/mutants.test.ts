@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { explore } from './explore.fixture.ts';
 import { MUTANTS, type Mutant, SHELLS, TRACES } from './mutants.fixture.ts';
-import { AMENDED } from './system.fixture.ts';
+import { REAL } from './system.fixture.ts';
 
 function check({ invariant, config }: Mutant): void {
   const { counterexample } = explore(config, 500_000);
@@ -15,7 +15,7 @@ function check({ invariant, config }: Mutant): void {
 /** The same faults, with the rule in place. */
 function checkReal({ config }: Mutant): void {
   const { system: _, ...rest } = config;
-  const { counterexample } = explore({ ...rest, system: AMENDED }, 500_000);
+  const { counterexample } = explore({ ...rest, system: REAL }, 500_000);
   expect(counterexample).toBeNull();
 }
 

@@ -256,7 +256,7 @@ function ask(config: Config, world: World, index: number, effect: FlightEffect):
       );
     }
     case 'replay':
-      return wait({ kind: 'replay', above: effect.above });
+      return wait({ kind: 'replay', above: effect.above, beside: effect.beside });
     case 'journal':
       return wait({ kind: 'journal', record: effect.record });
     case 'timer':

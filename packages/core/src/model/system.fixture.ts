@@ -5,23 +5,20 @@ import { type Config, type System, TICKS, timingsOf } from './world.fixture.ts';
 export const REAL: System = {
   step,
   takeOff,
-  maySend: (passedMs, _leaseLeftMs, { leaseMs, responseMs, lingerMs }) =>
-    leaseMs - passedMs >= responseMs + lingerMs,
+  // `leaseLeftMs` is by the store's time, which came with the answer to the write.
+  maySend: (passedMs, leaseLeftMs, { leaseMs, responseMs, lingerMs }) =>
+    Math.min(leaseLeftMs, leaseMs - passedMs) >= responseMs + lingerMs,
   expects: (_, expectedRev) => expectedRev,
   authorized: (_, after) => after,
   disconnected: (_, after) => after,
 };
 
-/**
- * The real machine with a check of the lease that counts from the store's own time: the intent's end was reckoned from
- * what this process took for the store's time, which is behind when the answer that told it lay unread.
- */
-export const AMENDED: System = {
-  ...REAL,
-  maySend: (passedMs, leaseLeftMs, { leaseMs, responseMs, lingerMs }) =>
-    // The store's time came with the answer to the write, which is no older than the write.
-    Math.min(leaseLeftMs, leaseMs) - passedMs >= responseMs + lingerMs,
-};
+/** Counts the lease from the write alone, however old the time was that it was reckoned from. */
+export const OLD_IDEA_OF_TIME: System['maySend'] = (
+  passedMs,
+  _leaseLeftMs,
+  { leaseMs, responseMs, lingerMs },
+) => leaseMs - passedMs >= responseMs + lingerMs;
 
 export function configOf(change: Partial<Config> = {}): Config {
   const ticks = change.ticks ?? TICKS;
@@ -34,10 +31,10 @@ export function configOf(change: Partial<Config> = {}): Config {
     reuse: 'family',
     ticks,
     believed: timingsOf(ticks),
-    system: AMENDED,
+    system: REAL,
     owners: false,
     revisions: 'unique',
-    strictLabels: false,
+    strictLabels: true,
     ...change,
   };
 }

@@ -142,7 +142,11 @@ export type Op =
   | { readonly kind: 'read' }
   | { readonly kind: 'write'; readonly expectedRev: number | null; readonly record: GrantRecord }
   | { readonly kind: 'timer'; readonly ticks: number }
-  | { readonly kind: 'replay'; readonly above: { readonly epoch: number; readonly generation: number } }
+  | {
+      readonly kind: 'replay';
+      readonly above: { readonly epoch: number; readonly generation: number };
+      readonly beside: string | null;
+    }
   | { readonly kind: 'journal'; readonly record: GrantRecord }
   | { readonly kind: 'send' }
   | { readonly kind: 'answered'; readonly answer: Answer };

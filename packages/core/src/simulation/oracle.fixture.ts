@@ -280,8 +280,8 @@ export class Oracle {
     if (!token) return;
     const sent = this.#sent.filter((request) => request.token === token && request.outcome);
     if (reason === 'refresh_token_expired') {
-      // A pair counts from the first intent of its generation, however late it came.
-      const first = this.#sent.find((request) => request.token === token.parent)?.at ?? token.issuedAt;
+      // A pair counts from the first intent of its generation, however late it came, sent or not.
+      const first = token.parent?.issuedAt ?? token.issuedAt;
       if (this.#world.now() < first + this.#provider.switches.refreshLifeMs - 60_000) {
         this.violated('I7', `${id} declared too old before its time`);
       }

@@ -212,8 +212,8 @@ describe('a person', () => {
       faults: 'p0.0/cas.sign-in#1=lost-after:5,p0.0/read#3=partition-store:600000',
     });
     well(outcome);
-    expect(times(outcome, 'cas.sign-in')).toBe(1);
-    expect(times(outcome, 'cas.pair')).toBe(3);
+    expect(times(outcome, 'cas.sign-in c0')).toBe(1);
+    expect(times(outcome, 'cas.pair c0')).toBe(3);
   });
 
   it('F55 signs in again while the old grant is refreshed, and the store falls back: no grant under the other’s epoch', async () => {
@@ -343,7 +343,7 @@ describe('a process that stands still', () => {
   });
 
   it('F32 asleep with its machine before or after it writes its intent: no lapsed lease is used, nothing expired served', async () => {
-    for (const wait of ['connect#2', 'gate.read#1', 'cas.intent#1', 'cas.pair#1', 'send#1']) {
+    for (const wait of ['connect#2', 'gate.read#1', 'cas.intent#1']) {
       const outcome = await play({
         switches: { clocks: 'suspend' },
         events: [SIGNED_IN, '1000 force p0', '1001 call p0', ...calls(1_010, 2_400, 15)],

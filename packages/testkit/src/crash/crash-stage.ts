@@ -15,9 +15,6 @@ const HOUR_MS = 3_600_000;
 const WAIT_MS = 20_000;
 /** A pause of this length is one for a lease: nothing is under way meanwhile, and the clock may leap over it. */
 const LEASE_LIKE_MS = 20_000;
-/** What processes compile is kept for those after them: starting is most of their work. */
-const COMPILED = mkdtempSync(join(tmpdir(), 'hq-crash-compiled-'));
-process.once('exit', () => rmSync(COMPILED, { recursive: true, force: true }));
 /** Real milliseconds between two rounds of calls while something is under way. */
 const AGAIN_MS = 40;
 /**
@@ -26,6 +23,8 @@ const AGAIN_MS = 40;
  */
 const STEP_MS = 2_000;
 const MAX_TURNS = 2_000;
+
+let compiled: string | null = null;
 
 /** What the next processes made of a connection. `virtualMs`: how long it took by the emulator's clock. */
 export type Outcome =
@@ -68,7 +67,7 @@ export class CrashStage {
     const journalDir = join(this.folder, 'journal');
     const started = await CrashProcess.start(this.#worker, this.place.args, {
       setup: { traps: [], journals: [], journalDir, timeScale: 1, waitMs: WAIT_MS, ...setup },
-      env: { ...this.emulator.env, HIGHQ_ENCRYPTION_KEYS: `k1:${KEY}`, NODE_COMPILE_CACHE: COMPILED },
+      env: { ...this.emulator.env, HIGHQ_ENCRYPTION_KEYS: `k1:${KEY}`, NODE_COMPILE_CACHE: compileCache() },
       quiet,
     });
     this.#processes.push(started);
@@ -204,6 +203,17 @@ export class CrashStage {
     await manager.close();
     clock.close();
   }
+}
+
+/** What processes compile is kept for those after them: starting is most of their work. */
+function compileCache(): string {
+  compiled ??= mkdtempSync(join(tmpdir(), 'hq-crash-compiled-'));
+  return compiled;
+}
+
+export function dropCompileCache(): void {
+  if (compiled) rmSync(compiled, { recursive: true, force: true });
+  compiled = null;
 }
 
 export function realTime(ms: number): Promise<void> {

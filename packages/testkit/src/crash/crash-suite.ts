@@ -1,6 +1,7 @@
-import { describe } from 'vitest';
+import { afterAll, describe } from 'vitest';
+import { dropCompileCache } from './crash-stage.ts';
 import { herdTests } from './herd-tests.ts';
-import { killTests } from './kill-tests.ts';
+import { graceTests, killTests } from './kill-tests.ts';
 import type { CrashSuiteOptions } from './options.ts';
 import { outageTests } from './outage-tests.ts';
 import { ownIntentTests } from './own-intent-tests.ts';
@@ -13,11 +14,15 @@ import { stopTests } from './stop-tests.ts';
 export function crashSuite(options: CrashSuiteOptions): void {
   const rounds = options.rounds ?? Number(process.env.HQ_CRASH_ROUNDS ?? '1');
   describe(`crashes on the ${options.name} store`, { concurrent: true }, () => {
-    // What waits for real time first; a few run at the same time.
+    afterAll(dropCompileCache);
+    // A few run at the same time, in this order: what takes longest comes first, and what waits for another test last.
+    const kills = killTests(options, rounds);
+    kills.first();
     stopTests(options, rounds);
     outageTests(options, rounds);
-    killTests(options, rounds);
+    graceTests(options, rounds);
     herdTests(options, rounds);
     ownIntentTests(options);
+    kills.others();
   });
 }

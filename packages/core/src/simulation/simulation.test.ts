@@ -8,6 +8,8 @@ import type { Sabotage } from './world.fixture.ts';
 
 const SHARE = 500;
 const total = emptyTally();
+/** A run that broke a listed rule says nothing about the rules that follow from it. */
+let unlabelled = 0;
 
 async function failure(outcome: Outcome): Promise<string> {
   return reportOf(outcome.seed, await shrink(planOf(outcome.seed), outcome));
@@ -21,6 +23,7 @@ describe('the simulation of several processes', () => {
       for (let seed = part * SHARE + 1; seed <= (part + 1) * SHARE; seed += 1) {
         const outcome = await simulate(planOf(seed));
         count(total, outcome);
+        if (!isOpenDefect(outcome)) unlabelled += outcome.unlabelled;
         if (outcome.violations.length > 0 && !isOpenDefect(outcome)) expect.fail(await failure(outcome));
       }
     },
@@ -30,10 +33,10 @@ describe('the simulation of several processes', () => {
     expect(total.seeds).toBe(4 * SHARE);
     console.log(tableOf(total));
     console.log(
-      `${total.cycles} refresh cycles, ${total.faults} faults, ${total.unlabelled} unlabelled losses, ${JSON.stringify(total.losses)}`,
+      `${total.cycles} refresh cycles, ${total.faults} faults, ${unlabelled} unlabelled losses, ${JSON.stringify(total.losses)}`,
     );
     expect(neverHit(total)).toEqual([]);
-    expect(total.unlabelled).toBe(0);
+    expect(unlabelled).toBe(0);
   });
 
   it('gives the same history for the same seed', async () => {

@@ -9,8 +9,8 @@ const OPEN: readonly RegExp[] = [
   // back: the intent is written with a lease that is short or over, and expiry counts from too early an instant.
   /^I4 .* of the lease left by the store's clock$/,
   /^I9 .* handed out a token of c\d that expired/,
-  // The pause after an answer with nothing but a refresh token counts as one of three refusals.
-  /^I7 .* given up after 2 unrecognized refusals/,
+  // The pause after an answer with nothing but a refresh token counts as a refusal, in number and in time.
+  /^I7 .* given up after \d unrecognized refusals/,
   // A row that was lost or rolled back takes the same `rev` again, and a stale writer is not refused.
   /^rev /,
   // The one look into the journals that a dead grant gets is used up by a look that failed; and the sibling of a grant

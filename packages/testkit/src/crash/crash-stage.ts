@@ -16,7 +16,7 @@ const WAIT_MS = 20_000;
 /** A pause of this length is one for a lease: nothing is under way meanwhile, and the clock may leap over it. */
 const LEASE_LIKE_MS = 20_000;
 /** Real milliseconds between two rounds of calls while something is under way. */
-const AGAIN_MS = 40;
+const AGAIN_MS = 100;
 /**
  * A leap in the middle of a store's answer looks like a store whose clock jumped, by which a process then counts
  * leases anew. It takes 5 s for a jump.

@@ -25,6 +25,8 @@ export interface CrashSetup {
   readonly waitMs: number;
 }
 
+/** Seldom: calls read the clock, and so does who is told to. */
+const POLL_MS = 500;
 export const SETUP_VARIABLE = 'HQ_CRASH_SETUP';
 
 export type CrashOrder =
@@ -78,7 +80,7 @@ export function workInCrash(options: CrashWorkerOptions): void {
     terminating: terminating.promise,
   });
   trapFirstByte(traps);
-  const clock = followClock(process.env.HIGHQ_TEST_CLOCK ?? '');
+  const clock = followClock(process.env.HIGHQ_TEST_CLOCK ?? '', { pollMs: POLL_MS });
   const opened: TokenStore[] = [options.store];
 
   const openJournal = (kind: 'file' | 'store'): Journal => {

@@ -8,6 +8,9 @@ import { type LeaseSight, type StoreTime, sightLease } from './store-time.ts';
 import type { Timings } from './timings.ts';
 import type { StoreKey, StoreRow, StoreValue, TokenStore } from './token-store.ts';
 
+/** An answer that took longer than this by either clock is too old to tell the time by. */
+const SLOW_ANSWER_MS = 2_000;
+
 /** What is remembered about one connection between two answers of the store. */
 export class GrantSlot {
   readonly id: string;
@@ -49,8 +52,8 @@ export class GrantRepository {
 
   /** @throws StoreUnavailableError, RecordUnreadableError */
   async read(slot: GrantSlot): Promise<Found> {
-    const { row, now } = await this.#ask(slot, () => this.#d.store.read(this.#key(slot)));
-    return this.#found(slot, row, now);
+    const { row } = await this.#ask(slot, () => this.#d.store.read(this.#key(slot)));
+    return this.#found(slot, row);
   }
 
   /**
@@ -66,8 +69,7 @@ export class GrantRepository {
     const result = await this.#ask(slot, () =>
       this.#d.store.cas(this.#key(slot), expectedRev, toValue(sealed)),
     );
-    if (!result.ok) return { ok: false, ...(await this.#found(slot, result.row, result.now)) };
-    this.#d.storeTime.note(result.now);
+    if (!result.ok) return { ok: false, ...(await this.#found(slot, result.row)) };
     const pair = await this.#pair(slot, record);
     if (typeof sealed.tokens === 'string' && pair) slot.opened = { sealed: sealed.tokens, pair };
     // A sibling stays open in memory: should the record's own token be refused, it is tried at once.
@@ -142,9 +144,16 @@ export class GrantRepository {
     return { registration: this.#d.registration, kind: 'grant', id: slot.id };
   }
 
-  async #ask<T>(slot: GrantSlot, call: () => Promise<T>): Promise<T> {
+  async #ask<T extends { readonly now: number }>(slot: GrantSlot, call: () => Promise<T>): Promise<T> {
+    const { clock, store, storeTime } = this.#d;
+    const asked = { wall: clock.now(), mono: clock.monotonic() };
+    const tookMs = (): number => Math.max(clock.now() - asked.wall, clock.monotonic() - asked.mono);
     try {
-      return await call();
+      const answer = await call();
+      storeTime.note(answer.now);
+      // An answer that lay unread, or a machine that slept over it, tells a time that is past.
+      if (tookMs() > SLOW_ANSWER_MS) storeTime.note(await store.now().catch(() => answer.now));
+      return answer;
     } catch (error) {
       if (isHighQError(error) && error.code === 'store_unavailable') throw error;
       throw new StoreUnavailableError(
@@ -154,8 +163,7 @@ export class GrantRepository {
     }
   }
 
-  async #found(slot: GrantSlot, row: StoreRow | null, now: number): Promise<Found> {
-    this.#d.storeTime.note(now);
+  async #found(slot: GrantSlot, row: StoreRow | null): Promise<Found> {
     if (!row) return this.#view(slot, null);
     let record = parseRecord(row.body, slot.id);
     if (typeof record.sibling?.tokens === 'string') {

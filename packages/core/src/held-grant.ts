@@ -91,6 +91,11 @@ export class HeldGrant {
     return this.#onceForGeneration('replay');
   }
 
+  /** The looks that were meant to be the only ones did not come about. */
+  mayTryAgain(): void {
+    this.#tried.clear();
+  }
+
   #onceForGeneration(what: string): boolean {
     const { epoch, generation, quarantine } = this.snapshot?.record ?? {};
     if (what === 'reparse' && !quarantine) return false;

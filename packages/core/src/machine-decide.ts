@@ -129,7 +129,8 @@ export function reparsed(
   if (outcome?.kind !== 'ok' || !quarantine) {
     return done({ kind: 'uncertain', reason: 'quarantine', retryAfterMs: context.timings.probeMaxMs });
   }
-  const intent = makeIntent(context, snapshot.record, 'refresh', quarantine.issuedAt, 0);
+  const made = makeIntent(context, snapshot.record, 'refresh', quarantine.issuedAt, 0);
+  const intent = { ...made, firstAt: Math.min(made.firstAt, quarantine.issuedAt) };
   return concluded(context, { at: 'sending', snapshot, intent, lastOkAt: null }, outcome, time);
 }
 

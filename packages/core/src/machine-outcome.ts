@@ -92,13 +92,19 @@ function meant(
     case 'unrecognized': {
       const retryAfterMs = context.timings.unrecognizedMs;
       const { status, error } = outcome;
-      return clear(snapshot, intent, { kind: 'refused_unrecognized', status, retryAfterMs }, (current) => {
+      const works = (since: number): boolean =>
+        error !== null || (flight.lastOkAt !== null && flight.lastOkAt >= since);
+      const refuse = (current: GrantRecord): GrantRecord => {
         const refused = refusedOnce(current, time.store, retryAfterMs, { status, error });
         const { count, since } = refused.refused ?? { count: 0, since: time.store };
-        const works = error !== null || (flight.lastOkAt !== null && flight.lastOkAt >= since);
-        const givenUp = works && count >= UNRECOGNIZED_LIMIT && time.store - since >= UNRECOGNIZED_SPAN_MS;
-        return givenUp ? died(refused, 'refused_unrecognized', time.store) : refused;
-      });
+        const often = count >= UNRECOGNIZED_LIMIT && time.store - since >= UNRECOGNIZED_SPAN_MS;
+        return often && works(since) ? died(refused, 'refused_unrecognized', time.store) : refused;
+      };
+      // Before a grant is given up, the second pair of the same parent is tried.
+      const sibling = refuse(record).dead ? siblingFirst(context, intent, snapshot, time) : null;
+      return (
+        sibling ?? clear(snapshot, intent, { kind: 'refused_unrecognized', status, retryAfterMs }, refuse)
+      );
     }
     case 'unknown': {
       // The intent stays and runs out: until then nobody presents this refresh token again (T11).
@@ -155,7 +161,7 @@ function applied(
     ...quarantined(record, text, problem, at),
     ...next,
     quarantine: { body: { text }, generation: record.generation, problem, at, issuedAt: intent.firstAt },
-    refused: { count: 1, since: at, notBefore: at + context.timings.probeMs },
+    refused: { count: 0, since: at, notBefore: at + context.timings.probeMs },
   };
 }
 

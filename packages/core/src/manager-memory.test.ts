@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { FlakyStore } from './flaky-store.fixture.ts';
-import { Bench, HOUR, MINUTE } from './manager.fixture.ts';
+import { Bench, MINUTE } from './manager.fixture.ts';
 import type { StoreKey, StoreValue } from './token-store.ts';
 
 const LIFE = 30 * MINUTE;
@@ -78,7 +78,7 @@ describe.each([
       times: 1,
     });
     await bench.clock.advance(LIFE);
-    const annsCall = ann.getAccessToken({ waitMs: HOUR }).catch((error: { code?: unknown }) => error.code);
+    const annsCall = ann.getAccessToken().catch((error: { code?: unknown }) => error.code);
     const bobsCall = bob.getAccessToken();
     await bench.presented(2);
     store.refused.add('bob');

@@ -328,6 +328,7 @@ export class Refresher {
       return;
     }
     grant.failures += 1;
+    if (result.kind === 'store_down') grant.mayTryAgain();
     const pause = pauseAfter(grant.id, result, { timings: options.timings, failures: grant.failures });
     grant.pause = { untilMono: clock.monotonic() + pause.ms, error: pause.error };
     if (result.kind === 'closing') return;

@@ -1,4 +1,4 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { systemClock } from './clock.ts';
 import { timings } from './timings.ts';
 import {
@@ -108,6 +108,8 @@ describe('the response deadline', () => {
       const outcome = (await endpoint.connect()).send(REFRESH);
       const peer = await server.next();
       await peer.request;
+      // The deadline is armed behind the write: after that of the connection, which is over.
+      await vi.waitFor(() => expect(timers).toHaveLength(2));
       // All in one turn: the bytes are with the system, nobody here has read them, and the deadline is over.
       peer.answer(answer(200, TOKENS_JSON), { keepOpen: true });
       timers.at(-1)?.();
@@ -126,8 +128,8 @@ describe('the response deadline', () => {
       });
       const connection = await endpoint.connect();
       const outcome = await connection.send(REFRESH, () => {
-        // Behind the write of the request, which follows in this turn.
-        process.nextTick(() => peer.stopUntilAnswered(30));
+        // Behind the write of the request, which follows in this turn, and behind the deadline, armed in the next.
+        systemClock.afterIo(() => systemClock.afterIo(() => peer.stopUntilAnswered(30)));
         return true;
       });
       expect(outcome).toMatchObject(OK);

@@ -107,7 +107,12 @@ export function exchange(options: ExchangeOptions): Promise<Exchanged> {
               return;
             }
             sent = true;
-            cancelDeadline = clock.setTimer(() => expire(MAX_LATE_TURNS, 2), options.responseMs);
+            // Counted from after the first byte: a process that is stopped right before it must not find its deadline
+            // over when the request has only just left.
+            clock.afterIo(() => {
+              if (!settled)
+                cancelDeadline = clock.setTimer(() => expire(MAX_LATE_TURNS, 2), options.responseMs);
+            });
           },
           ...responseHandler({
             seen: () => {

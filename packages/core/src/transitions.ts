@@ -204,7 +204,8 @@ export function refusedOnce(
   detail: { readonly status: number; readonly error: string | null },
 ): GrantRecord {
   const count = (record.refused?.count ?? 0) + 1;
-  const since = record.refused?.since ?? at;
+  // A pause that was no refusal counts for nothing, in number and in time.
+  const since = record.refused?.count ? record.refused.since : at;
   const message = `The token endpoint answered ${detail.status}${detail.error ? ` (${detail.error})` : ''} in a form that is not an OAuth error.`;
   return {
     ...record,

@@ -26,16 +26,8 @@ export function stopTests(options: CrashSuiteOptions, rounds: number): void {
   it(
     `F33 F115 F41 ${name}: a process that is stopped for three leases goes on, with and without another one that probes`,
     async () => {
-      const ids = ['read-alone', 'send-probed', 'read-probed'];
+      const ids = ['send-alone', 'read-alone', 'send-probed', 'read-probed'];
       for (let round = 0; round < rounds; round += 1) await stopAll(ids, { reuse: 'refused' });
-    },
-    TIMEOUT_MS * rounds,
-  );
-
-  it.runIf(process.env.HQ_CRASH_ROUNDS)(
-    `F33 ${name}: a process that is stopped for three leases right before the first byte reads the answer, which takes its time`,
-    async () => {
-      for (let round = 0; round < rounds; round += 1) await stopAll(['send-alone'], { reuse: 'refused' });
     },
     TIMEOUT_MS * rounds,
   );

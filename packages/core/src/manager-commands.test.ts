@@ -208,16 +208,6 @@ const BREAKAGES: Readonly<Record<string, Breakage & { readonly rules: RegExp }>>
       },
     }),
   },
-  'a store that acknowledges a new pair and forgets it': {
-    rules: /^I[1-9]:/,
-    store: (store) => ({
-      ...bound(store),
-      cas: async (key, rev, next) =>
-        next.body.includes('"event":"refreshed"')
-          ? { ok: true, rev: (rev ?? 0) + 1, now: await store.now() }
-          : store.cas(key, rev, next),
-    }),
-  },
   'a 502 or a timeout told as a refusal': {
     rules: /^I7:/,
     outcome: (outcome) =>

@@ -20,6 +20,7 @@ export interface Violation {
 
 type Found = Omit<Violation, 'path'>;
 
+const CLOCK_TEST = 'packages/core/src/clock.test.ts';
 const MAX_LINES = 400;
 const MAX_TEST_LINES = 800;
 
@@ -38,7 +39,8 @@ export function checkFile({ path, source }: SourceFile): Violation[] {
   return [
     ...found,
     ...checkSize(source, (isTest ? MAX_TEST_LINES : MAX_LINES) + 1),
-    ...(isTest ? checkTest(tokens) : []),
+    // The tests of the clock look at the timers themselves.
+    ...(isTest && path !== CLOCK_TEST ? checkTest(tokens) : []),
     ...(ownTest ? [] : checkMarker(tokens)),
   ].map(at);
 }
@@ -106,7 +108,7 @@ function checkClocks(path: string, tokens: Token[], rule: ImportRule, isTest: bo
     case undefined:
       return [];
     case 'clock.ts only':
-      if (path === 'packages/core/src/clock.ts') return [];
+      if (path === 'packages/core/src/clock.ts' || path === CLOCK_TEST) return [];
       return clockUsesOf(tokens)
         .filter(({ what }) => !(what === 'performance.now' && path.endsWith('.test.ts')))
         .map(({ what, line }) => ({

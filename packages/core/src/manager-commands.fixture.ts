@@ -233,7 +233,7 @@ export class World {
 
   #view(process: Sender): TokenStore {
     const ask = async <T>(what: string, operation: () => Promise<T>): Promise<T> => {
-      const { name } = process;
+      const name = process.name;
       await this.#turn(`${name} ${what}`);
       const refused = this.storeDown;
       // What a process has sent before it died is carried out all the same.

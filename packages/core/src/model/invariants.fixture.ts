@@ -104,7 +104,8 @@ export function checkWrite(
     throw new Violation('I6', 'a probe that nobody announced');
   }
   if (!dead || old?.dead) return;
-  const { refusal, replayed } = process?.running ?? { refusal: 'none', replayed: null };
+  const running = process?.running;
+  const { refusal, replayed } = running ?? { refusal: 'none', replayed: null };
   if (refusal === 'none') throw new Violation('I7', `declared dead (${dead.reason}) without a refusal`);
   if (refusal === 'unchecked' || (config.journal !== 'none' && replayed === null))
     throw new Violation('I7', 'a refusal is believed before record and journals were looked at again');

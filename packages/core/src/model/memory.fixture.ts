@@ -75,7 +75,7 @@ export function take(config: Config, process: Process, snapshot: Snapshot | null
 export function lookAt(config: Config, process: Process, snapshot: Snapshot | null): [number, Sight | null] {
   const intent = snapshot?.record.intent;
   if (!intent) return [0, null];
-  const { sight } = process;
+  const sight = process.sight;
   const { attemptId, kind, leaseUntil } = intent;
   const previous = sight && {
     key: `${sight.attemptId} ${sight.kind} ${sight.leaseUntil}`,

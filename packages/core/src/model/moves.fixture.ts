@@ -54,7 +54,7 @@ function processMoves(
   fault: Faulty,
 ): boolean {
   const name = NAMES[index] ?? `P${index}`;
-  const { running } = process;
+  const running = process.running;
   if (!process.up) {
     free(`${name} is started again`, () => withProcess(world, index, { up: true }));
     return false;
@@ -181,7 +181,7 @@ function flightMoves(
 
 function hasChanged(config: Config, world: World, process: Process): boolean {
   const found = world.store.row?.record.intent;
-  const { sight } = process;
+  const sight = process.sight;
   const same =
     found &&
     sight &&
@@ -200,7 +200,7 @@ function idleMoves(
   free: Free,
   fault: Faulty,
 ): void {
-  const { known } = process;
+  const known = process.known;
   const { row, down } = world.store;
   if (down || process.cut) return;
   // With nothing usable in memory, the record is read again.

@@ -1,10 +1,10 @@
 import { parseArgs } from 'node:util';
-import { explore } from './explore.fixture.ts';
-import { longCells, shortCells } from './matrix.fixture.ts';
-import { MUTANTS, SHELLS, TRACES } from './mutants.fixture.ts';
+import { explore } from '../packages/core/src/model/explore.fixture.ts';
+import { longCells, shortCells } from '../packages/core/src/model/matrix.fixture.ts';
+import { MUTANTS, SHELLS, TRACES } from '../packages/core/src/model/mutants.fixture.ts';
 
 /**
- * The long run: `node packages/core/src/model/prove.fixture.ts [--faults N] [--only TEXT] [--max-states N]
+ * The long run: `node scripts/prove.ts [--faults N] [--only TEXT] [--max-states N]
  * [--traces]`. Without `--faults`: what the test suite checks. `--traces` prints how each mutant fails.
  */
 const { values } = parseArgs({

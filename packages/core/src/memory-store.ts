@@ -1,4 +1,4 @@
-import { type Clock, systemClock } from './clock.ts';
+import { type Clock, type Random, systemClock, systemRandom } from './clock.ts';
 import { StoreUnavailableError } from './errors.ts';
 import type {
   CasResult,
@@ -24,26 +24,28 @@ const WRITES_BETWEEN_SWEEPS = 256;
  * Nothing survives the process, so a refresh token that was rotated is gone with it. A rejection of this store is
  * never about a write of unknown outcome: nothing was written.
  *
- * `clock`: what `now` and expiry go by, default the clock of the manager that binds the store.
+ * `clock`: what `now` and expiry go by, default the clock of the manager that binds the store. `random`: for revisions.
  *
  * @example
  * const store = memoryStore();
  */
-export function memoryStore(options: { clock?: Clock } = {}): TokenStore {
-  return new MemoryStore(options.clock);
+export function memoryStore(options: { clock?: Clock; random?: Random } = {}): TokenStore {
+  return new MemoryStore(options.clock, options.random ?? systemRandom);
 }
 
 class MemoryStore implements TokenStore {
   readonly name = 'memory';
   #clock: Clock;
   readonly #ownClock: boolean;
+  readonly #random: Random;
   readonly #entries = new Map<string, Entry>();
   #writes = 0;
   #closed = false;
 
-  constructor(clock: Clock | undefined) {
+  constructor(clock: Clock | undefined, random: Random) {
     this.#clock = clock ?? systemClock;
     this.#ownClock = clock !== undefined;
+    this.#random = random;
   }
 
   bindClock(clock: Clock): void {
@@ -59,7 +61,10 @@ class MemoryStore implements TokenStore {
     const now = this.#begin();
     const row = this.#row(key, now);
     if ((row?.rev ?? null) !== expectedRev) return Object.freeze({ ok: false, row, now });
-    const rev = (row?.rev ?? 0) + 1;
+    const previous = this.#entries.get(nameOf(key))?.row.rev ?? 0;
+    const candidate = Math.floor(now) * 1000 + Math.floor(this.#random.float() * 1000);
+    // A clock that shows nonsense must not make a number from which nothing can be counted on.
+    const rev = Math.max(previous + 1, Number.isSafeInteger(candidate) ? candidate : 0);
     const { body, state, dueAt, expiresAt } = next;
     const { registration, kind, id } = key;
     this.#entries.set(nameOf(key), {

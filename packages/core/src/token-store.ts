@@ -34,8 +34,17 @@ export interface StoreValue {
   readonly expiresAt: number | null;
 }
 
-/** A row as stored. `rev` is 1 for the first write and grows by exactly 1 with each. */
+/** A row as stored. */
 export interface StoreRow extends StoreValue {
+  /**
+   * The revision: for callers an opaque positive number that grows with each write of the key, by any amount. It does
+   * not come again, not even after the store fell back to an older state (a failover, a restored backup): a stale `cas`
+   * would fit a write that it has not seen.
+   *
+   * A store makes it in the same atomic step as the write: `max(previous + 1, now * 1000 + random)`, with its own time
+   * in epoch ms and a random whole number from 0 to 999. That is a safe integer until the year 2255. A row that is
+   * written over one that has ended by time counts on from it, as long as that one is still there.
+   */
   readonly rev: number;
 }
 

@@ -1,12 +1,12 @@
 import { inspect } from 'node:util';
-import { isHighQError, type StoreRow } from '@hq-oauth/core';
+import { type CasResult, isHighQError, type StoreRow } from '@hq-oauth/core';
 import { findRedisServer, RedisServer } from '@hq-oauth/testkit/servers';
 import { Redis } from 'ioredis';
 import { afterEach, describe, expect, it } from 'vitest';
 import { connect, DRIVERS, type Driver, newPrefix, type OpenClient } from './clients.fixture.ts';
 import type { IoredisClient } from './redis-client.ts';
 import { type RedisStoreOptions, redisStore } from './redis-store.ts';
-import { GRANTS, grant, value } from './rows.fixture.ts';
+import { GRANTS, grant, value, write } from './rows.fixture.ts';
 
 const SECRET = 'a-body-that-no-error-may-show';
 
@@ -44,29 +44,27 @@ describe.skipIf(findRedisServer() === null)('when Redis fails', () => {
     async (driver) => {
       const server = await start();
       let acknowledged = 0;
+      let rev: number | null = null;
       for (let round = 0; round < 3; round += 1) {
         const store = await open(server, driver);
-        let stopped = false;
-        const writer = (async () => {
-          for (let rev = acknowledged; !stopped; rev += 1) {
-            const result = await store
-              .cas(grant('u'), rev === 0 ? null : rev, value({ body: String(rev + 1) }))
-              .catch(() => null);
-            if (!result) break;
-            expect(result.ok).toBe(true);
-            acknowledged = rev + 1;
-            // Once some writes are through; others are under way.
-            if (acknowledged % 40 === 20) void server.kill();
-          }
-        })();
-        await writer;
-        stopped = true;
+        for (;;) {
+          const result: CasResult | null = await store
+            .cas(grant('u'), rev, value({ body: String(acknowledged + 1) }))
+            .catch(() => null);
+          if (!result) break;
+          if (!result.ok) throw new Error('nobody else writes');
+          expect(result.rev).toBeGreaterThan(rev ?? 0);
+          rev = result.rev;
+          acknowledged += 1;
+          // Once some writes are through; others are under way.
+          if (acknowledged % 40 === 20) void server.kill();
+        }
         await server.start();
         const { row } = await (await open(server, driver)).read(grant('u'));
         // The last write may have been made without its answer having come.
-        expect([acknowledged, acknowledged + 1]).toContain(row?.rev);
-        expect(row?.body).toBe(String(row?.rev));
-        acknowledged = row?.rev ?? 0;
+        expect([String(acknowledged), String(acknowledged + 1)]).toContain(row?.body);
+        acknowledged = Number(row?.body);
+        rev = row?.rev ?? null;
         expect(acknowledged).toBeGreaterThan(40 * round);
       }
     },
@@ -75,7 +73,7 @@ describe.skipIf(findRedisServer() === null)('when Redis fails', () => {
   it('F46 without an append-only file has no rows after it was killed, and says so by null', async () => {
     const server = await start({ appendOnly: false });
     const store = await open(server, 'node-redis', { durability: 'cache' });
-    await store.cas(grant('u'), null, value());
+    const rev = await write(store, grant('u'), null);
     await server.kill();
     await expect(store.read(grant('u'))).rejects.toMatchObject({
       code: 'store_unavailable',
@@ -85,8 +83,8 @@ describe.skipIf(findRedisServer() === null)('when Redis fails', () => {
     const again = await open(server, 'node-redis', { durability: 'cache' });
     expect((await again.read(grant('u'))).row).toBeNull();
     expect(await again.list(GRANTS)).toEqual([]);
-    expect(await again.cas(grant('u'), 1, value())).toMatchObject({ ok: false, row: null });
-    expect(await again.cas(grant('u'), null, value())).toMatchObject({ ok: true, rev: 1 });
+    expect(await again.cas(grant('u'), rev, value())).toMatchObject({ ok: false, row: null });
+    expect(await write(again, grant('u'), null)).toBeGreaterThan(rev);
   });
 
   it.each(DRIVERS)(
@@ -94,14 +92,16 @@ describe.skipIf(findRedisServer() === null)('when Redis fails', () => {
     async (driver) => {
       const server = await start();
       const store = await open(server, driver, { timeoutMs: 300 });
-      await store.cas(grant('u'), null, value());
+      const rev = await write(store, grant('u'), null);
       server.signal('SIGSTOP');
-      const write = store.cas(grant('u'), 1, value({ body: SECRET }));
-      await expect(write).rejects.toThrow('no answer within 300 ms');
+      await expect(store.cas(grant('u'), rev, value({ body: SECRET }))).rejects.toThrow(
+        'no answer within 300 ms',
+      );
       server.signal('SIGCONT');
       // It was on its way, so it lands after all; the next write expects what is read, not what was known.
       const { row } = await store.read(grant('u'));
-      expect(row).toMatchObject({ rev: 2, body: SECRET });
+      expect(row?.body).toBe(SECRET);
+      expect(row?.rev).toBeGreaterThan(rev);
     },
   );
 
@@ -109,7 +109,7 @@ describe.skipIf(findRedisServer() === null)('when Redis fails', () => {
     const primary = await start({ args: ['--repl-diskless-sync-delay', '0'] });
     const replica = await start({ args: ['--replicaof', '127.0.0.1', String(primary.port)] });
     const onPrimary = await open(primary, driver);
-    await onPrimary.cas(grant('u'), null, value({ body: 'first' }));
+    const first = await write(onPrimary, grant('u'), null, { body: 'first' });
     const replicaAdmin = await admin(replica);
     while ((await replicaAdmin.dbsize()) < 2);
     const onReplica = await open(replica, driver);
@@ -119,7 +119,7 @@ describe.skipIf(findRedisServer() === null)('when Redis fails', () => {
       () => onReplica.read(grant('u')),
       () => onReplica.list(GRANTS),
       () => onReplica.now(),
-      () => onReplica.cas(grant('u'), 1, value()),
+      () => onReplica.cas(grant('u'), first, value()),
     ]) {
       const failure = operation();
       await expect(failure).rejects.toMatchObject({ code: 'store_unavailable' });
@@ -128,14 +128,36 @@ describe.skipIf(findRedisServer() === null)('when Redis fails', () => {
 
     // The replica takes over without the last write, which the primary had acknowledged.
     await replicaAdmin.replicaof('NO', 'ONE');
-    expect(await onPrimary.cas(grant('u'), 1, value({ body: 'second' }))).toMatchObject({ ok: true, rev: 2 });
+    const lost = await write(onPrimary, grant('u'), first, { body: 'second' });
     await primary.kill();
-    expect(await onReplica.cas(grant('u'), 2, value())).toMatchObject({
+    expect(await onReplica.cas(grant('u'), lost, value())).toMatchObject({
       ok: false,
-      row: { rev: 1, body: 'first' },
+      row: { rev: first, body: 'first' },
     });
-    // Who knows the later one writes it again.
-    expect(await onReplica.cas(grant('u'), 1, value({ body: 'second' }))).toMatchObject({ ok: true, rev: 2 });
+    // Who knows the later one writes it again, as another revision: who saw the lost one has to read again.
+    const again = await write(onReplica, grant('u'), first, { body: 'second' });
+    expect(again).not.toBe(lost);
+    expect(await onReplica.cas(grant('u'), lost, value())).toMatchObject({ ok: false, row: { rev: again } });
+  });
+
+  it('F45 F72 redis: refuses who saw a write that is gone, after as many new ones', async () => {
+    const client = await admin(await start());
+    const prefix = newPrefix();
+    const store = redisStore({ client, prefix });
+    const kept = await write(store, grant('u'), null);
+    const row = `${prefix}:5f1c0de5:grant:row:${Buffer.from('u').toString('hex')}`;
+    const bytes = await client.dumpBuffer(row);
+    const lost: number[] = [];
+    for (let rev = kept; lost.length < 20; lost.push(rev)) rev = await write(store, grant('u'), rev);
+    // A store does not fall back and go on within one millisecond.
+    for (const now = await store.now(); (await store.now()) < now + 2; );
+    await client.restore(row, 0, bytes, 'REPLACE');
+    let rev = kept;
+    for (const stale of lost) {
+      rev = await write(store, grant('u'), rev);
+      expect(lost).not.toContain(rev);
+      expect(await store.cas(grant('u'), stale, value())).toMatchObject({ ok: false, row: { rev } });
+    }
   });
 
   it('goes on when Redis has forgotten the scripts', async () => {
@@ -144,9 +166,9 @@ describe.skipIf(findRedisServer() === null)('when Redis fails', () => {
     for (const driver of DRIVERS) {
       const store = await open(server, driver, { prefix: newPrefix() });
       await client.script('FLUSH');
-      expect(await store.cas(grant('u'), null, value())).toMatchObject({ ok: true, rev: 1 });
+      const rev = await write(store, grant('u'), null);
       await client.script('FLUSH');
-      expect(await store.read(grant('u'))).toMatchObject({ row: { rev: 1 } });
+      expect(await store.read(grant('u'))).toMatchObject({ row: { rev } });
     }
   });
 
@@ -163,20 +185,22 @@ describe.skipIf(findRedisServer() === null)('when Redis fails', () => {
     const once = redisStore({ client });
     const resending = redisStore({ client: twice });
     await once.cas(grant('warm'), null, value());
-    for (let rev = 0; rev < 3; rev += 1) {
-      const result = await resending.cas(grant('u'), rev === 0 ? null : rev, value({ body: String(rev) }));
-      expect(result).toMatchObject({ ok: true, rev: rev + 1 });
+    let before: number | null = null;
+    let rev: number | null = null;
+    for (const body of ['0', '1', '2']) {
+      before = rev;
+      rev = await write(resending, grant('u'), before, { body });
       row = (await once.read(grant('u'))).row;
-      expect(row).toMatchObject({ rev: rev + 1, body: String(rev) });
+      expect(row).toMatchObject({ rev, body });
     }
     // The same value by another call is another write.
-    expect(await once.cas(grant('u'), 2, value({ body: '2' }))).toMatchObject({ ok: false, row });
+    expect(await once.cas(grant('u'), before, value({ body: '2' }))).toMatchObject({ ok: false, row });
   });
 
   it('F49 sends a write once, and rejects when its answer is lost', async () => {
     const client = await admin(await start());
     const store = redisStore({ client });
-    await store.cas(grant('u'), null, value());
+    const rev = await write(store, grant('u'), null);
     let sent = 0;
     const losing: IoredisClient = {
       async evalsha(sha, count, ...rest) {
@@ -187,10 +211,14 @@ describe.skipIf(findRedisServer() === null)('when Redis fails', () => {
       },
       eval: (source, count, ...rest) => client.eval(source, count, ...rest),
     };
-    const write = redisStore({ client: losing }).cas(grant('u'), 1, value({ body: SECRET }));
-    await expect(write).rejects.toMatchObject({ code: 'store_unavailable' });
+    const losingStore = redisStore({ client: losing });
+    await expect(losingStore.cas(grant('u'), rev, value({ body: SECRET }))).rejects.toMatchObject({
+      code: 'store_unavailable',
+    });
     expect(sent).toBe(1);
-    expect((await store.read(grant('u'))).row).toMatchObject({ rev: 2, body: SECRET });
+    const { row } = await store.read(grant('u'));
+    expect(row?.body).toBe(SECRET);
+    expect(row?.rev).toBeGreaterThan(rev);
   });
 
   it.each(DRIVERS)('F96 shows no body in an error, by %s', async (driver) => {
@@ -201,8 +229,8 @@ describe.skipIf(findRedisServer() === null)('when Redis fails', () => {
     await store.check();
     const failures: unknown[] = [];
     const fail = async (): Promise<void> => {
-      const write = store.cas(grant('u'), null, value({ body: SECRET }));
-      failures.push(await write.catch((error: unknown) => error));
+      const refusal = store.cas(grant('u'), null, value({ body: SECRET }));
+      failures.push(await refusal.catch((error: unknown) => error));
     };
     await client.set(`${prefix}:5f1c0de5:grant:row:${Buffer.from('u').toString('hex')}`, 'no hash');
     await fail();

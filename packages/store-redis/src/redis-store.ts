@@ -130,6 +130,7 @@ class ScriptedStore implements RedisStore {
         instantText(expiresAt),
         body,
         systemRandom.id(),
+        String(Math.floor(systemRandom.float() * 1000)),
       ]);
       const now = numberAt(reply, 1);
       return Object.freeze(

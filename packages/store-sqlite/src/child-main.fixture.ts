@@ -17,7 +17,7 @@ export type Command =
       readonly wins: number;
       readonly worker: string;
     }
-  /** Writes one row without end, and prints each revision once it is acknowledged. */
+  /** Writes one row without end, and prints the number of each write once it is acknowledged. */
   | { readonly do: 'write for ever'; readonly id: string }
   /** Takes the write lock by a connection of its own, with an uncommitted change of every row. */
   | { readonly do: 'lock'; readonly path: string }
@@ -38,11 +38,12 @@ async function carryOut(command: Command): Promise<unknown> {
       return raceOnCounters(opened(), { registration: REGISTRATION, counters, until: { wins }, worker });
     }
     case 'write for ever':
-      for (let rev: number | null = null; ; ) {
+      for (let rev: number | null = null, count = 1; ; count += 1) {
         // A body of many pages, so that a kill also falls between the writes of one transaction.
-        const result = await opened().cas(key(command.id), rev, value(`${rev}`.padEnd(40_000, '.')));
-        rev = result.ok ? result.rev : (result.row?.rev ?? null);
-        if (result.ok) writeSync(1, `${rev}\n`);
+        const result = await opened().cas(key(command.id), rev, value(`${count}`.padEnd(40_000, '.')));
+        if (!result.ok) throw new Error('nobody else writes');
+        rev = result.rev;
+        writeSync(1, `${count}\n`);
       }
     case 'lock':
       held.locker = new DatabaseSync(command.path);

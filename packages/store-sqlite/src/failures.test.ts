@@ -1,7 +1,7 @@
 import { join } from 'node:path';
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { DatabaseSync } from 'node:sqlite';
-import { StoreUnavailableError, type StoreValue } from '@hq-oauth/core';
+import { type StoreKey, StoreUnavailableError, type StoreValue, type TokenStore } from '@hq-oauth/core';
 import { ManualClock } from '@hq-oauth/core/testing';
 import { afterEach, describe, expect, it } from 'vitest';
 import { Child } from './child.fixture.ts';
@@ -28,6 +28,18 @@ function key(id: string): { registration: string; kind: 'grant'; id: string } {
   return { registration: REGISTRATION, kind: 'grant', id };
 }
 
+/** Writes over `expectedRev` (`null`: none), and returns the new revision; throws when it was refused. */
+async function write(
+  store: TokenStore,
+  at: StoreKey,
+  expectedRev: number | null,
+  next = VALUE,
+): Promise<number> {
+  const result = await store.cas(at, expectedRev, next);
+  if (!result.ok) throw new Error('the row is at another revision');
+  return result.rev;
+}
+
 async function rejectionOf(promise: Promise<unknown>): Promise<StoreUnavailableError> {
   const error: unknown = await promise.catch((reason: unknown) => reason);
   if (!(error instanceof StoreUnavailableError))
@@ -50,7 +62,7 @@ describe('a file that another process has locked', () => {
   it('F53 lets the event loop turn and reads go on, and writes once it is free', async () => {
     const path = join(testFolder(), 'tokens.db');
     const store = sqliteStore({ path });
-    await store.cas(key('u'), null, VALUE);
+    await write(store, key('u'), null);
     const locker = start();
     expect(await locker.ask({ do: 'lock', path })).toBe('locked');
 
@@ -77,22 +89,22 @@ describe('a file that another process has locked', () => {
     expect(Math.min(...delays)).toBeLessThan(50);
 
     expect(await locker.ask({ do: 'unlock' })).toBe('unlocked');
-    for (const result of await Promise.all(writes)) expect(result).toMatchObject({ ok: true, rev: 1 });
+    for (const result of await Promise.all(writes)) expect(result).toMatchObject({ ok: true });
     await store.close();
   });
 
   it('F53 rejects when it stays locked, having written nothing, and works again afterwards', async () => {
     const { database, file } = openDatabase(join(testFolder(), 'tokens.db'));
     const store = new SqliteStore(database, file, undefined, 60);
-    await store.cas(key('u'), null, VALUE);
+    const rev = await write(store, key('u'), null);
     const locker = new DatabaseSync(file);
     locker.exec('BEGIN IMMEDIATE');
-    const errors = await Promise.all([1, 2, 3].map(() => rejectionOf(store.cas(key('u'), 1, VALUE))));
+    const errors = await Promise.all([1, 2, 3].map(() => rejectionOf(store.cas(key('u'), rev, VALUE))));
     for (const { message } of errors) expect(message).toContain('another process keeps it locked');
     locker.exec('ROLLBACK');
     locker.close();
-    expect((await store.read(key('u'))).row?.rev).toBe(1);
-    expect(await store.cas(key('u'), 1, VALUE)).toMatchObject({ ok: true, rev: 2 });
+    expect((await store.read(key('u'))).row?.rev).toBe(rev);
+    expect(await write(store, key('u'), rev)).toBeGreaterThan(rev);
     await store.close();
   });
 
@@ -100,18 +112,18 @@ describe('a file that another process has locked', () => {
     const { database, file } = openDatabase(join(testFolder(), 'tokens.db'));
     // Waiting for the lock would outlast the test.
     const store = new SqliteStore(database, file, undefined, 3_600_000);
-    await store.cas(key('u'), null, VALUE);
+    const rev = await write(store, key('u'), null);
     // Without the log, a reader can stand in the way of a commit.
     database.exec('PRAGMA journal_mode = DELETE');
     const reader = new DatabaseSync(file);
     reader.exec('BEGIN');
     reader.prepare('SELECT count(*) FROM hq_row').get();
-    const error = await rejectionOf(store.cas(key('u'), 1, VALUE));
+    const error = await rejectionOf(store.cas(key('u'), rev, VALUE));
     expect(error.message).toContain('another process keeps it locked');
     reader.exec('ROLLBACK');
     reader.close();
-    expect((await store.read(key('u'))).row?.rev).toBe(1);
-    expect(await store.cas(key('u'), 1, VALUE)).toMatchObject({ ok: true, rev: 2 });
+    expect((await store.read(key('u'))).row?.rev).toBe(rev);
+    expect(await write(store, key('u'), rev)).toBeGreaterThan(rev);
     await store.close();
   });
 
@@ -121,29 +133,30 @@ describe('a file that another process has locked', () => {
     locker.exec('BEGIN EXCLUSIVE');
     const store = sqliteStore({ path });
     let done = false;
-    const write = store.cas(key('u'), null, VALUE).finally(() => {
+    const first = store.cas(key('u'), null, VALUE).finally(() => {
       done = true;
     });
     await turns(50, async () => {});
     expect(done).toBe(false);
     locker.exec('ROLLBACK');
     locker.close();
-    expect(await write).toMatchObject({ ok: true, rev: 1 });
+    expect(await first).toMatchObject({ ok: true });
     await store.close();
   });
 
   it('carries out what it had accepted before it closes', async () => {
     const path = join(testFolder(), 'tokens.db');
     const store = sqliteStore({ path });
-    await store.cas(key('u'), null, VALUE);
+    const rev = await write(store, key('u'), null);
     const locker = new DatabaseSync(path);
     locker.exec('BEGIN IMMEDIATE');
-    const write = store.cas(key('u'), 1, VALUE);
+    const accepted = store.cas(key('u'), rev, VALUE);
     const closed = store.close();
     await rejectionOf(store.read(key('u')));
     locker.exec('ROLLBACK');
     locker.close();
-    expect(await write).toMatchObject({ ok: true, rev: 2 });
+    const result = await accepted;
+    expect(result.ok && result.rev).toBeGreaterThan(rev);
     await closed;
   });
 });
@@ -173,14 +186,14 @@ describe('a file that cannot be written', () => {
   it('F53 rejects writes to a read-only file, and still reads it', async () => {
     const path = join(testFolder(), 'tokens.db');
     const store = sqliteStore({ path });
-    await store.cas(key('u'), null, VALUE);
+    const rev = await write(store, key('u'), null);
     const { database } = openDatabase(path);
     const reader = new SqliteStore(database, path);
-    expect((await reader.read(key('u'))).row?.rev).toBe(1);
+    expect((await reader.read(key('u'))).row?.rev).toBe(rev);
     database.exec('PRAGMA query_only = ON');
-    const error = await rejectionOf(reader.cas(key('u'), 1, VALUE));
+    const error = await rejectionOf(reader.cas(key('u'), rev, VALUE));
     expect(error.message).toContain('it is read-only. Give this process the right');
-    expect((await reader.read(key('u'))).row?.rev).toBe(1);
+    expect((await reader.read(key('u'))).row?.rev).toBe(rev);
     await reader.close();
     await store.close();
   });
@@ -188,14 +201,14 @@ describe('a file that cannot be written', () => {
   it('F53 rejects when there is no more room, keeps what it has, and goes on when there is', async () => {
     const { database, file } = openDatabase(join(testFolder(), 'tokens.db'));
     const store = new SqliteStore(database, file);
-    await store.cas(key('u'), null, VALUE);
+    const rev = await write(store, key('u'), null);
     database.exec('PRAGMA max_page_count = 20');
     const large = { ...VALUE, body: SECRET.padEnd(200_000, '.') };
-    const error = await rejectionOf(store.cas(key('u'), 1, large));
+    const error = await rejectionOf(store.cas(key('u'), rev, large));
     expect(error.message).toContain('the disk is full');
-    expect((await store.read(key('u'))).row).toEqual({ ...VALUE, rev: 1 });
+    expect((await store.read(key('u'))).row).toEqual({ ...VALUE, rev });
     database.exec('PRAGMA max_page_count = 100000');
-    expect(await store.cas(key('u'), 1, large)).toMatchObject({ ok: true, rev: 2 });
+    expect(await write(store, key('u'), rev, large)).toBeGreaterThan(rev);
     await store.close();
   });
 
@@ -214,7 +227,7 @@ describe('a file that cannot be written', () => {
     await child.kill();
     expect(acknowledged.length).toBeGreaterThan(5);
     const store = sqliteStore({ path });
-    for (const id of acknowledged) expect((await store.read(key(id))).row?.rev).toBe(1);
+    for (const id of acknowledged) expect((await store.read(key(id))).row).not.toBeNull();
     await store.close();
   });
 });
@@ -233,15 +246,38 @@ describe('logins that were given up', () => {
     // What holds tokens stays, whatever its expiresAt says.
     await store.cas(key('u'), null, { ...VALUE, expiresAt });
     await clock.advance(999);
-    await store.cas(key('v'), null, VALUE);
+    let rev = await write(store, key('v'), null);
     expect(count()).toBe(52);
     await clock.advance(1);
     const counts: unknown[] = [];
-    for (let rev = 1; rev <= 4; rev += 1) {
-      await store.cas(key('v'), rev, VALUE);
+    for (let round = 1; round <= 4; round += 1) {
+      rev = await write(store, key('v'), rev);
       counts.push(count());
     }
     expect(counts).toEqual([32, 12, 2, 2]);
+    await store.close();
+  });
+});
+
+describe('a file that fell back to an older state', () => {
+  it('F45 F72 sqlite: refuses who saw a write that is gone, after as many new ones', async () => {
+    const path = join(testFolder(), 'tokens.db');
+    const store = sqliteStore({ path });
+    const kept = await write(store, key('u'), null);
+    const lost: number[] = [];
+    for (let rev = kept; lost.length < 20; lost.push(rev)) rev = await write(store, key('u'), rev);
+    // A store does not fall back and go on within one millisecond.
+    for (const now = await store.now(); (await store.now()) < now + 2; );
+    // Another connection makes the row what a restored backup would.
+    const backup = new DatabaseSync(path);
+    backup.prepare('UPDATE hq_row SET rev = ?').run(kept);
+    backup.close();
+    let rev = kept;
+    for (const stale of lost) {
+      rev = await write(store, key('u'), rev);
+      expect(lost).not.toContain(rev);
+      expect(await store.cas(key('u'), stale, VALUE)).toMatchObject({ ok: false, row: { rev } });
+    }
     await store.close();
   });
 });

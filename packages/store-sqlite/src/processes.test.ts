@@ -40,11 +40,11 @@ describe('several processes on one file', () => {
       }
       for (const child of [one, other]) {
         expect(await child.line()).toBe('"opened"');
-        expect(JSON.parse(await child.line())).toMatchObject({ ok: true, rev: 1 });
+        expect(JSON.parse(await child.line())).toMatchObject({ ok: true });
       }
       const store = sqliteStore({ path });
-      expect((await store.read(key('one'))).row?.rev).toBe(1);
-      expect((await store.read(key('other'))).row?.rev).toBe(1);
+      expect((await store.read(key('one'))).row).not.toBeNull();
+      expect((await store.read(key('other'))).row).not.toBeNull();
       await store.close();
     }
   });
@@ -62,8 +62,9 @@ describe('several processes on one file', () => {
     const rows = new Map<string, StoreRow | null>();
     for (const counter of COUNTERS) rows.set(counter, (await store.read(key(counter))).row);
     await store.close();
-    expect([...rows.values()].reduce((sum, row) => sum + (row?.rev ?? 0), 0)).toBe(PROCESSES * INCREMENTS);
-    expect(findViolations((histories as CasEvent[][]).flat(), rows)).toEqual([]);
+    const events = (histories as CasEvent[][]).flat();
+    expect(events.filter(({ kind }) => kind === 'won')).toHaveLength(PROCESSES * INCREMENTS);
+    expect(findViolations(events, rows).slice(0, 10)).toEqual([]);
   }, 120_000);
 
   it('keep what was acknowledged when a writer is killed in the middle, 6 times', async () => {
@@ -80,8 +81,9 @@ describe('several processes on one file', () => {
       const store = sqliteStore({ path });
       const { row } = await store.read(key('u'));
       // The last write may have been made without its acknowledgement having been read.
-      expect([acknowledged, acknowledged + 1]).toContain(row?.rev);
-      expect(row?.body.trimEnd()).toMatch(new RegExp(`^${(row?.rev ?? 0) - 1}\\.+$`));
+      expect([acknowledged, acknowledged + 1]).toContain(Number.parseInt(row?.body ?? '', 10));
+      expect(row?.body).toMatch(/^\d+\.+$/);
+      expect(row?.body).toHaveLength(40_000);
       expect((await store.cas(key('u'), row?.rev ?? 0, VALUE)).ok).toBe(true);
       await store.close();
       expect(integrityOf(path)).toBe('ok');
@@ -91,13 +93,14 @@ describe('several processes on one file', () => {
   it('go on when the holder of the write lock is killed, without its change', async () => {
     const path = join(testFolder(), 'tokens.db');
     const store = sqliteStore({ path });
-    await store.cas(key('u'), null, { ...VALUE, body: '{"before":true}' });
+    const first = await store.cas(key('u'), null, { ...VALUE, body: '{"before":true}' });
+    const rev = first.ok ? first.rev : 0;
     const locker = start();
     expect(await locker.ask({ do: 'lock', path })).toBe('locked');
-    const write = store.cas(key('u'), 1, { ...VALUE, body: '{"after":true}' });
+    const write = store.cas(key('u'), rev, { ...VALUE, body: '{"after":true}' });
     expect((await store.read(key('u'))).row?.body).toBe('{"before":true}');
     await locker.kill();
-    expect(await write).toMatchObject({ ok: true, rev: 2 });
+    expect(await write).toMatchObject({ ok: true });
     expect((await store.read(key('u'))).row?.body).toBe('{"after":true}');
     await store.close();
     expect(integrityOf(path)).toBe('ok');

@@ -10,6 +10,7 @@ import {
   StoreUnavailableError,
   type StoreValue,
   systemClock,
+  systemRandom,
   type TokenStore,
 } from '@hq-oauth/core';
 import { openDatabase, prepareSchema } from './database-file.ts';
@@ -137,11 +138,12 @@ export class SqliteStore implements TokenStore {
     next: StoreValue,
   ): CasResult {
     const now = this.#clock.now();
-    if (!statements.write(key, expectedRev, next, now)) {
+    const rev = statements.write(key, expectedRev, next, { now, candidate: candidateRev(now) });
+    if (rev === null) {
       return Object.freeze({ ok: false, row: statements.read(key, now), now });
     }
     statements.removeExpired(now);
-    return Object.freeze({ ok: true, rev: (expectedRev ?? 0) + 1, now });
+    return Object.freeze({ ok: true, rev, now });
   }
 
   async #run<T>(lane: Lane, work: (statements: Statements) => T): Promise<T> {
@@ -172,4 +174,10 @@ export class SqliteStore implements TokenStore {
   #assertOpen(): void {
     if (this.#closing) throw new StoreUnavailableError(`The SQLite store ${this.#file} was closed.`);
   }
+}
+
+/** What the next revision is at least. A clock that shows nonsense must not make a number that SQLite cannot hold. */
+function candidateRev(now: number): number {
+  const candidate = Math.floor(now) * 1000 + Math.floor(systemRandom.float() * 1000);
+  return Number.isSafeInteger(candidate) ? candidate : 0;
 }

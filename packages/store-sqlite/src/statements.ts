@@ -5,6 +5,8 @@ import { fromBytes, toBytes } from './id-bytes.ts';
 /** Only a login ends by time: whatever its writer says, a row that holds tokens stays. */
 const ALIVE = `NOT (kind = 'login' AND expires_at IS NOT NULL AND expires_at <= :now)`;
 const THIS_ROW = 'registration = :registration AND kind = :kind AND id = :id';
+/** Numbers are bound as reals. */
+const CANDIDATE = 'CAST(:candidate AS INTEGER)';
 const COLUMNS = 'rev, state, due_at, expires_at, body';
 
 /** So that a write stays short however many logins were given up. */
@@ -37,15 +39,18 @@ export class Statements {
     this.#read = database.prepare(`SELECT ${COLUMNS} FROM hq_row WHERE ${THIS_ROW} AND ${ALIVE}`);
     this.#insert = database.prepare(
       `INSERT INTO hq_row (registration, kind, id, rev, state, due_at, expires_at, body)
-       VALUES (:registration, :kind, :id, 1, :state, :dueAt, :expiresAt, :body)
+       VALUES (:registration, :kind, :id, max(1, ${CANDIDATE}), :state, :dueAt, :expiresAt, :body)
        ON CONFLICT (registration, kind, id) DO UPDATE
-       SET rev = 1, state = excluded.state, due_at = excluded.due_at, expires_at = excluded.expires_at,
+       SET rev = max(hq_row.rev + 1, ${CANDIDATE}), state = excluded.state, due_at = excluded.due_at, expires_at = excluded.expires_at,
            body = excluded.body
-       WHERE NOT (${ALIVE})`,
+       WHERE NOT (${ALIVE})
+       RETURNING rev`,
     );
     this.#update = database.prepare(
-      `UPDATE hq_row SET rev = rev + 1, state = :state, due_at = :dueAt, expires_at = :expiresAt, body = :body
-       WHERE ${THIS_ROW} AND rev = :rev AND ${ALIVE}`,
+      `UPDATE hq_row
+       SET rev = max(rev + 1, ${CANDIDATE}), state = :state, due_at = :dueAt, expires_at = :expiresAt, body = :body
+       WHERE ${THIS_ROW} AND rev = :rev AND ${ALIVE}
+       RETURNING rev`,
     );
     this.#removeExpired = database.prepare(
       `DELETE FROM hq_row WHERE rowid IN (
@@ -78,13 +83,18 @@ export class Statements {
     return columns ? rowOf(columns) : null;
   }
 
-  /** Whether `next` was written. */
-  write(key: StoreKey, expectedRev: number | null, next: StoreValue, now: number): boolean {
+  /** The revision as which `next` was written, at least `candidate`; `null`: it was not. */
+  write(
+    key: StoreKey,
+    expectedRev: number | null,
+    next: StoreValue,
+    at: { readonly now: number; readonly candidate: number },
+  ): number | null {
     const { state, dueAt, expiresAt, body } = next;
-    const values = { ...bind(key), state, dueAt, expiresAt, body, now };
-    const { changes } =
-      expectedRev === null ? this.#insert.run(values) : this.#update.run({ ...values, rev: expectedRev });
-    return changes === 1;
+    const values = { ...bind(key), state, dueAt, expiresAt, body, ...at };
+    const written =
+      expectedRev === null ? this.#insert.get(values) : this.#update.get({ ...values, rev: expectedRev });
+    return written ? instantIn(written, 'rev') : null;
   }
 
   removeExpired(now: number): void {

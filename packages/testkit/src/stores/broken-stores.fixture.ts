@@ -70,6 +70,24 @@ export const BROKEN_STORES: Readonly<Record<string, Breakage>> = {
       },
     };
   },
+  'counts revisions from 1': (store) => {
+    const bases = new Map<string, number>();
+    const shown = (key: StoreKey, row: StoreRow | null): StoreRow | null =>
+      row && { ...row, rev: row.rev - (bases.get(JSON.stringify(key)) ?? 0) };
+    return {
+      async read(key) {
+        const result = await store.read(key);
+        return { ...result, row: shown(key, result.row) };
+      },
+      async cas(key, rev, next) {
+        const base = bases.get(JSON.stringify(key)) ?? 0;
+        const result = await store.cas(key, rev === null ? null : rev + base, next);
+        if (!result.ok) return { ...result, row: shown(key, result.row) };
+        if (base === 0) bases.set(JSON.stringify(key), result.rev - 1);
+        return { ...result, rev: result.rev - (bases.get(JSON.stringify(key)) ?? 0) };
+      },
+    };
+  },
   'refuses without the row': (store) => ({
     async cas(key, rev, next) {
       const result = await store.cas(key, rev, next);

@@ -8,6 +8,10 @@ function won(rev: number, startedAt: number, endedAt: number, body = `body ${rev
   return { counter: 'c', kind: 'won', rev, expected: rev - 1, body, startedAt, endedAt };
 }
 
+function wonOver(expected: number, rev: number, startedAt: number, endedAt: number): CasEvent {
+  return { ...won(rev, startedAt, endedAt), expected };
+}
+
 function saw(rev: number, startedAt: number, endedAt: number, body?: string): CasEvent {
   const seen = body ?? (rev === 0 ? null : `body ${rev}`);
   return { counter: 'c', kind: 'saw', rev, expected: null, body: seen, startedAt, endedAt };
@@ -25,6 +29,9 @@ describe('findViolations', () => {
     // Overlapping operations may take effect in either order.
     expect(check([won(1, 1, 10), saw(0, 2, 3), saw(1, 4, 5)], 1)).toEqual([]);
     expect(check([won(1, 1, 10), saw(1, 2, 3), won(2, 4, 20), saw(1, 5, 6), saw(2, 7, 8)], 2)).toEqual([]);
+    // Revisions grow by any amount, up to the greatest safe integers.
+    const [one, other] = [1_795_232_400_000_123, Number.MAX_SAFE_INTEGER];
+    expect(check([wonOver(0, one, 1, 2), wonOver(one, other, 3, 4), saw(other, 5, 6)], other)).toEqual([]);
     // Ends and begins at one reading of the clock: the order is not known.
     expect(check([won(1, 1, 5), saw(0, 5, 6)], 1)).toEqual([]);
   });
@@ -35,15 +42,32 @@ describe('findViolations', () => {
     );
   });
 
-  it('finds a writer that won over a revision it had not seen', () => {
-    const events = [won(1, 1, 2), won(2, 3, 4), { ...won(3, 5, 6), expected: 1 }];
-    expect(check(events, 3)).toEqual(['c: who expected revision 1 won revision 3']);
+  it('finds two winners over one revision', () => {
+    expect(check([won(1, 1, 2), won(2, 3, 4), wonOver(1, 3, 5, 6)], 3)).toEqual([
+      'c: two writers won over revision 1',
+      'c: revision 2 was acknowledged and lost',
+    ]);
+    expect(check([won(1, 1, 2), wonOver(0, 7, 3, 4)], 7)).toEqual([
+      'c: two writers won over revision 0',
+      'c: revision 1 was acknowledged and lost',
+    ]);
+  });
+
+  it('finds a revision that does not grow', () => {
+    expect(check([wonOver(0, 5, 1, 2), wonOver(5, 4, 3, 4)], 4)).toContain(
+      'c: who expected revision 5 won revision 4',
+    );
+    expect(check([wonOver(5, 5, 1, 2)], 5)).toContain('c: who expected revision 5 won revision 5');
   });
 
   it('finds an acknowledged write that is gone, and one that nobody made', () => {
     expect(check([won(1, 1, 2), won(2, 3, 4)], 1)).toEqual(['c: revision 2 was acknowledged and lost']);
     expect(check([won(1, 1, 2)], 0)).toEqual(['c: revision 1 was acknowledged and lost']);
-    expect(check([won(1, 1, 2), won(3, 3, 4)], 3)).toEqual(['c: nobody won revision 2']);
+    expect(check([won(1, 1, 2), won(3, 3, 4)], 3)).toEqual([
+      'c: nobody won revision 2',
+      'c: revision 1 was acknowledged and lost',
+    ]);
+    expect(check([], 3)).toContain('c: nobody won revision 3');
   });
 
   it('finds a body that its revision never had, at the end too', () => {
@@ -84,6 +108,7 @@ describe('raceOnCounters', () => {
     const rows = new Map<string, StoreRow | null>();
     for (const id of race.counters) rows.set(id, (await store.read(grant(id))).row);
     expect(findViolations([...first, ...second], rows)).toEqual([]);
-    expect([...rows.values()].map((row) => row?.rev)).toEqual([5, 4, 3]);
+    const won = [...first, ...second].filter(({ kind }) => kind === 'won');
+    expect(race.counters.map((id) => won.filter(({ counter }) => counter === id).length)).toEqual([5, 4, 3]);
   });
 });

@@ -59,8 +59,10 @@ export async function raceOnCounters(store: TokenStore, workload: CasWorkload): 
  * Says how a history differs from what one register per counter, written one operation at a time, could have shown;
  * an empty list: it is linearizable. `finalRows`: each counter's row after the last operation.
  *
- * Revisions order the operations: a write of `rev` comes before all that saw `rev`, and those before the write of
- * `rev + 1`. So there is a legal order exactly if no operation that ended before another one began comes after it.
+ * Each write leads from the revision that it expected to its own, which is greater, and all of them make one chain to
+ * the final row. So revisions order the operations: a write of `rev` comes before all that saw `rev`, and those before
+ * the write that expected it. There is a legal order exactly if no operation that ended before another one began comes
+ * after it.
  */
 export function findViolations(
   history: readonly CasEvent[],
@@ -79,22 +81,31 @@ export function findViolations(
 
 function violationsOf(events: readonly CasEvent[], finalRow: StoreRow | null): string[] {
   const problems: string[] = [];
-  const winners = new Map<number, string | null>();
-  for (const { kind, rev, expected, body } of events) {
+  const winners = new Map<number, CasEvent>();
+  const replaced = new Set<number | null>();
+  for (const event of events) {
+    const { kind, rev, expected } = event;
     if (kind !== 'won') continue;
-    if (rev !== (expected ?? 0) + 1) problems.push(`who expected revision ${expected} won revision ${rev}`);
+    if (rev <= (expected ?? 0)) problems.push(`who expected revision ${expected} won revision ${rev}`);
     if (winners.has(rev)) problems.push(`two writers won revision ${rev}`);
-    winners.set(rev, body);
+    if (replaced.has(expected)) problems.push(`two writers won over revision ${expected}`);
+    winners.set(rev, event);
+    replaced.add(expected);
   }
-  const last = finalRow?.rev ?? 0;
-  for (let rev = 1; rev <= last; rev += 1) {
-    if (!winners.has(rev)) problems.push(`nobody won revision ${rev}`);
+  const chain = new Set<number>();
+  // Downwards only: what leads up again is a problem that has been named.
+  for (let rev = finalRow?.rev ?? 0, below = Infinity; rev > 0 && rev < below; ) {
+    const winner = winners.get(rev);
+    if (!winner) problems.push(`nobody won revision ${rev}`);
+    chain.add(rev);
+    below = rev;
+    rev = winner?.expected ?? 0;
   }
   for (const rev of winners.keys())
-    if (rev > last) problems.push(`revision ${rev} was acknowledged and lost`);
+    if (!chain.has(rev)) problems.push(`revision ${rev} was acknowledged and lost`);
   const seen = finalRow ? [...events, finalEvent(finalRow)] : events;
   for (const { kind, rev, body } of seen) {
-    const expected = rev === 0 ? null : winners.get(rev);
+    const expected = rev === 0 ? null : winners.get(rev)?.body;
     if (kind === 'saw' && body !== expected) problems.push(`revision ${rev} was seen with another body`);
   }
   return [...problems, ...orderViolations(events)];
@@ -108,10 +119,10 @@ function orderViolations(events: readonly CasEvent[]): string[] {
   let furthest: CasEvent | null = null;
   for (const event of byStart) {
     for (let other = byEnd[ended]; other && other.endedAt < event.startedAt; other = byEnd[ended]) {
-      if (!furthest || place(other) > place(furthest)) furthest = other;
+      if (!furthest || comesAfter(other, furthest)) furthest = other;
       ended += 1;
     }
-    if (furthest && place(furthest) > place(event)) {
+    if (furthest && comesAfter(furthest, event)) {
       problems.push(
         `revision ${event.rev} was ${event.kind === 'won' ? 'written' : 'seen'} after revision ${furthest.rev}`,
       );
@@ -120,9 +131,10 @@ function orderViolations(events: readonly CasEvent[]): string[] {
   return problems;
 }
 
-/** Where an operation stands in the one order that revisions allow. */
-function place({ kind, rev }: CasEvent): number {
-  return kind === 'won' ? rev : rev + 0.5;
+/** In the one order that revisions allow. */
+function comesAfter(one: CasEvent, other: CasEvent): boolean {
+  if (one.rev !== other.rev) return one.rev > other.rev;
+  return one.kind === 'saw' && other.kind === 'won';
 }
 
 function finalEvent({ rev, body }: StoreRow): CasEvent {

@@ -1,6 +1,6 @@
 import type { ListedRow, ListQuery, TokenStore } from '@hq-oauth/core';
 import { describe, expect, it } from 'vitest';
-import { grant, insert, REGISTRATION, type StoreBench, value } from './store-bench.ts';
+import { grant, insert, REGISTRATION, type StoreBench, value, write } from './store-bench.ts';
 
 /** In the order of their UTF-8 bytes. By UTF-16 units, the last two would change places. */
 const IDS_IN_ORDER = [
@@ -43,9 +43,8 @@ export function listTests({ name, open }: StoreBench): void {
     it(`${name}: gives whole rows`, async () => {
       const store = await open();
       const full = value({ body: '{"n":2}', state: 'reauth_required', dueAt: T });
-      await insert(store, grant('u'));
-      await store.cas(grant('u'), 1, full);
-      const expected: ListedRow[] = [{ ...full, rev: 2, id: 'u' }];
+      const rev = await write(store, grant('u'), await insert(store, grant('u')), full);
+      const expected: ListedRow[] = [{ ...full, rev, id: 'u' }];
       expect(await store.list(query())).toEqual(expected);
       expect(await store.list(query({ dueBefore: T }))).toEqual(expected);
     });
@@ -103,11 +102,11 @@ export function listTests({ name, open }: StoreBench): void {
 
     it(`${name}: follows a row whose due instant or state changes`, async () => {
       const store = await open();
-      await insert(store, grant('u'), { dueAt: T });
-      await store.cas(grant('u'), 1, value({ dueAt: T + 1000 }));
+      const first = await insert(store, grant('u'), { dueAt: T });
+      const second = await write(store, grant('u'), first, { dueAt: T + 1000 });
       expect(await ids(store, { dueBefore: T + 999 })).toEqual([]);
       expect(await ids(store, { dueBefore: T + 1000 })).toEqual(['u']);
-      await store.cas(grant('u'), 2, value({ state: 'disconnected', dueAt: null }));
+      await store.cas(grant('u'), second, value({ state: 'disconnected', dueAt: null }));
       expect(await ids(store, { dueBefore: T + 1000 })).toEqual([]);
       expect(await ids(store, { state: 'connected' })).toEqual([]);
       expect(await ids(store, { state: 'disconnected' })).toEqual(['u']);

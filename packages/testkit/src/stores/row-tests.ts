@@ -1,6 +1,6 @@
 import type { StoredState, StoreRow, StoreValue } from '@hq-oauth/core';
 import { describe, expect, it } from 'vitest';
-import { grant, insert, REGISTRATION, type StoreBench, value } from './store-bench.ts';
+import { grant, insert, REGISTRATION, type StoreBench, value, write } from './store-bench.ts';
 
 const STATES: readonly StoredState[] = ['connected', 'pending', 'reauth_required', 'disconnected', 'other'];
 const KIB_256 = 256 * 1024;
@@ -25,42 +25,66 @@ export function rowTests({ name, open }: StoreBench): void {
       expect((await store.read(grant('nobody'))).row).toBeNull();
     });
 
-    it(`${name}: writes a first row only where there is none, as revision 1`, async () => {
+    it(`${name}: writes a first row only where there is none`, async () => {
       const store = await open();
       const first = value({ body: '{"n":1}', state: 'pending', dueAt: 1_767_225_600_000 });
-      expect(await store.cas(grant('u'), null, first)).toMatchObject({ ok: true, rev: 1 });
+      const rev = await write(store, grant('u'), null, first);
       const second = await store.cas(grant('u'), null, value({ body: '{"n":2}' }));
-      expect(second).toMatchObject({ ok: false, row: { ...first, rev: 1 } });
-      expect((await store.read(grant('u'))).row).toEqual({ ...first, rev: 1 });
+      expect(second).toMatchObject({ ok: false, row: { ...first, rev } });
+      expect((await store.read(grant('u'))).row).toEqual({ ...first, rev });
     });
 
-    it(`${name}: counts each write, and only each write, by exactly 1`, async () => {
+    it(`${name}: gives each write, and only a write, a greater revision`, async () => {
       const store = await open();
-      await insert(store, grant('u'));
-      for (let rev = 1; rev <= 5; rev += 1) {
-        const body = JSON.stringify({ rev });
-        expect(await store.cas(grant('u'), rev, value({ body }))).toMatchObject({ ok: true, rev: rev + 1 });
+      let rev = await insert(store, grant('u'));
+      for (let round = 1; round <= 5; round += 1) {
+        const body = JSON.stringify({ round });
+        const next = await write(store, grant('u'), rev, { body });
         expect((await store.cas(grant('u'), rev, value())).ok).toBe(false);
-        expect((await store.read(grant('u'))).row).toEqual({ ...value({ body }), rev: rev + 1 });
+        expect((await store.read(grant('u'))).row).toEqual({ ...value({ body }), rev: next });
+        rev = next;
       }
     });
 
-    it(`${name}: counts a write that changes nothing`, async () => {
+    it(`${name}: F45 F72 takes revisions from its time, so that a store that fell back does not give them again`, async () => {
       const store = await open();
-      await insert(store, grant('u'));
-      expect(await store.cas(grant('u'), 1, value())).toMatchObject({ ok: true, rev: 2 });
+      const before = await store.now();
+      const revs: number[] = [];
+      for (let index = 0; index < 20; index += 1) revs.push(await insert(store, grant(`${index}`)));
+      const after = await store.now();
+      for (const rev of revs) {
+        expect(rev).toBeGreaterThanOrEqual(Math.floor(before) * 1000);
+        expect(rev).toBeLessThan((Math.floor(after) + 1) * 1000);
+      }
+      // Rows that are written in one millisecond differ too.
+      expect(new Set(revs.map((rev) => rev % 1000)).size).toBeGreaterThan(5);
+      const first = revs[0] ?? 0;
+      expect(await write(store, grant('0'), first)).toBeGreaterThanOrEqual(Math.floor(after) * 1000);
     });
 
-    it.each([0, 1, 3, 100])(
-      `${name}: refuses to write over revision 2 for who expects %i`,
-      async (expected) => {
+    it(`${name}: gives a write that changes nothing a greater revision`, async () => {
+      const store = await open();
+      const rev = await insert(store, grant('u'));
+      expect(await write(store, grant('u'), rev)).toBeGreaterThan(rev);
+    });
+
+    it.each([
+      ['0', () => 0],
+      ['1', () => 1],
+      ['the one before', (_: number, before: number) => before],
+      ['1 less', (rev: number) => rev - 1],
+      ['1 more', (rev: number) => rev + 1],
+      ['a far greater one', (rev: number) => 2 * rev],
+    ] as const)(
+      `${name}: refuses to write over a revision for who expects %s`,
+      async (_title, expectedOf) => {
         const store = await open();
-        await insert(store, grant('u'));
+        const first = await insert(store, grant('u'));
         const standing = value({ body: '{"standing":true}', dueAt: 7 });
-        await store.cas(grant('u'), 1, standing);
-        const refusal = await store.cas(grant('u'), expected, value({ body: '{"late":true}' }));
-        expect(refusal).toMatchObject({ ok: false, row: { ...standing, rev: 2 } });
-        expect((await store.read(grant('u'))).row).toEqual({ ...standing, rev: 2 });
+        const rev = await write(store, grant('u'), first, standing);
+        const refusal = await store.cas(grant('u'), expectedOf(rev, first), value({ body: '{"late":true}' }));
+        expect(refusal).toMatchObject({ ok: false, row: { ...standing, rev } });
+        expect((await store.read(grant('u'))).row).toEqual({ ...standing, rev });
       },
     );
 
@@ -88,10 +112,10 @@ export function rowTests({ name, open }: StoreBench): void {
       const store = await open();
       for (const state of STATES) {
         const full: StoreValue = value({ state, dueAt: 1_798_761_599_999, expiresAt: null });
-        await insert(store, grant(state), full);
-        expect((await store.read(grant(state))).row).toEqual({ ...full, rev: 1 });
-        await store.cas(grant(state), 1, value({ state: 'other', dueAt: null }));
-        expect((await store.read(grant(state))).row).toEqual({ ...value({ state: 'other' }), rev: 2 });
+        const rev = await insert(store, grant(state), full);
+        expect((await store.read(grant(state))).row).toEqual({ ...full, rev });
+        const next = await write(store, grant(state), rev, { state: 'other', dueAt: null });
+        expect((await store.read(grant(state))).row).toEqual({ ...value({ state: 'other' }), rev: next });
       }
     });
 
@@ -101,8 +125,8 @@ export function rowTests({ name, open }: StoreBench): void {
       const body = '{"__proto__":{"polluted":true},"constructor":{"prototype":{"polluted":true}}}';
       for (const id of ids) {
         expect((await store.read(grant(id))).row).toBeNull();
-        await insert(store, grant(id), { body });
-        expect((await store.read(grant(id))).row).toEqual({ ...value({ body }), rev: 1 });
+        const rev = await insert(store, grant(id), { body });
+        expect((await store.read(grant(id))).row).toEqual({ ...value({ body }), rev });
       }
       const listed = await store.list({ registration: REGISTRATION, kind: 'grant', limit: 10 });
       expect(listed.map(({ id }) => id)).toEqual([...ids].sort());
@@ -112,13 +136,14 @@ export function rowTests({ name, open }: StoreBench): void {
     it(`${name}: shares no object with its callers`, async () => {
       const store = await open();
       const written = { ...value({ body: '{"kept":true}' }) };
-      await store.cas(grant('u'), null, written);
+      const result = await store.cas(grant('u'), null, written);
+      const rev = result.ok ? result.rev : 0;
       written.body = 'changed after the write';
       const read = (await store.read(grant('u'))).row;
       const [listed] = await store.list({ registration: REGISTRATION, kind: 'grant', limit: 1 });
       const refusal = await store.cas(grant('u'), null, value());
       for (const row of [read, listed, refusal.ok ? null : refusal.row]) tamper(row ?? null);
-      expect((await store.read(grant('u'))).row).toEqual({ ...value({ body: '{"kept":true}' }), rev: 1 });
+      expect((await store.read(grant('u'))).row).toEqual({ ...value({ body: '{"kept":true}' }), rev });
     });
   });
 }

@@ -58,12 +58,22 @@ export function value(changes: Partial<StoreValue> = {}): StoreValue {
   return { body: '{"v":1}', state: 'connected', dueAt: null, expiresAt: null, ...changes };
 }
 
-/** Writes a row that was not there; throws when one was. */
-export async function insert(
+/** Writes a row that was not there, and returns its revision; throws when one was. */
+export function insert(store: TokenStore, key: StoreKey, changes: Partial<StoreValue> = {}): Promise<number> {
+  return write(store, key, null, changes);
+}
+
+/** Writes over `expectedRev`, and returns the new revision; throws when it was refused, or has not grown. */
+export async function write(
   store: TokenStore,
   key: StoreKey,
+  expectedRev: number | null,
   changes: Partial<StoreValue> = {},
-): Promise<void> {
-  const result = await store.cas(key, null, value(changes));
+): Promise<number> {
+  const result = await store.cas(key, expectedRev, value(changes));
   if (!result.ok) throw new Error(`a row stood in the way of ${JSON.stringify(key).slice(0, 200)}`);
+  if (!Number.isSafeInteger(result.rev) || result.rev <= (expectedRev ?? 0)) {
+    throw new Error(`revision ${result.rev} was given after ${expectedRev ?? 'none'}`);
+  }
+  return result.rev;
 }

@@ -181,7 +181,7 @@ const shown = (row: StoreRow | null): StoreRow | null => (row?.state === 'connec
 
 const BREAKAGES: Readonly<Record<string, Breakage & { readonly rules: RegExp }>> = {
   'a store that writes without comparing': {
-    rules: /^I[1-9]:/,
+    rules: /^(I[1-9]:|the processes never come to rest)/,
     store: (store) => ({
       ...bound(store),
       cas: async (key, _rev, next) => store.cas(key, (await store.read(key)).row?.rev ?? null, next),
@@ -195,7 +195,7 @@ const BREAKAGES: Readonly<Record<string, Breakage & { readonly rules: RegExp }>>
     }),
   },
   'intents that nobody sees': {
-    rules: /^I[1-9]:/,
+    rules: /^(I[1-9]:|the processes never come to rest)/,
     store: (store) => ({
       ...bound(store),
       read: async (key) => {

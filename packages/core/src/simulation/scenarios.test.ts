@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { isOpenDefect } from './open-defects.fixture.ts';
 import type { Outcome } from './run.fixture.ts';
 import { calls, play, secondsOf, times } from './scenario.fixture.ts';
 
@@ -9,7 +8,6 @@ const FORCED = [SIGNED_IN, '10 force p0'];
 const FAR_GRACE = { replaced: 'fork', graceMs: 3_600_000 } as const;
 
 function well(outcome: Outcome): void {
-  if (isOpenDefect(outcome)) return;
   expect(outcome.violations, outcome.history.join('\n')).toEqual([]);
   expect(outcome.losses, outcome.history.join('\n')).toEqual([]);
 }

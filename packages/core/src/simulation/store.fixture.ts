@@ -23,6 +23,7 @@ interface Change {
 export class SimStore {
   readonly rows = new Map<string, StoreRow>();
   readonly #changes: Change[] = [];
+  #writes = 0;
   readonly #queue: VirtualQueue;
   readonly #aheadMs: number;
   /** In which order sealed texts first appeared, and who wrote them. */
@@ -45,7 +46,9 @@ export class SimStore {
   cas(id: string, expectedRev: number | null, next: StoreValue): CasResult {
     const row = this.rows.get(id) ?? null;
     if ((row?.rev ?? null) !== expectedRev) return { ok: false, row, now: this.now() };
-    const rev = (row?.rev ?? 0) + 1;
+    // Never given twice, also after a fall-back: chance is a count here, so that runs repeat.
+    this.#writes += 1;
+    const rev = Math.max((row?.rev ?? 0) + 1, Math.floor(this.now()) * 1000 + (this.#writes % 1000));
     this.#changes.push({ at: this.#queue.now, id, before: row });
     this.rows.set(id, { ...next, rev });
     return { ok: true, rev, now: this.now() };

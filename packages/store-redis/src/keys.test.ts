@@ -49,7 +49,8 @@ describe.skipIf(NO_REDIS)('keys of a Redis store', () => {
     );
     await store.cas(login('ends'), null, value({ expiresAt: now + 3_600_000 }));
     await store.cas(login('stays'), null, value({ expiresAt: now + 3_600_000 }));
-    await store.cas(login('stays'), 1, value());
+    const { row } = await store.read(login('stays'));
+    await store.cas(login('stays'), row?.rev ?? null, value());
     const ttls: Record<string, number> = {};
     for (const key of await keysOf(prefix)) ttls[key] = await raw.pttl(key);
     const ending = `${prefix}:${REGISTRATION}:login:row:${Buffer.from('ends').toString('hex')}`;

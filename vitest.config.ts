@@ -21,6 +21,8 @@ const servers: Readonly<Record<string, string>> = {
 
 export default defineConfig({
   test: {
+    // The suites with real processes mostly wait: one worker more than two cores keeps both busy.
+    maxWorkers: 3,
     // Named, because vitest picks a reporter that hides passing tests when it takes its reader for a program.
     reporters: ['default', new TestsJsonReporter()],
     projects: folders.map((folder) => ({

@@ -34,6 +34,7 @@ export function apiTransport({ proxy, ca }: ResolvedOptions['http']): ApiTranspo
       const headers = [...response.headers] as [string, string][];
       return new Response(NO_BODY.has(status) ? null : response.body, { status, statusText, headers });
     },
-    close: () => dispatcher.close(),
+    // Not waited for: an answer that its reader left unread would never let it end.
+    close: async () => void dispatcher.close().catch(() => undefined),
   };
 }

@@ -224,19 +224,31 @@ export class GrantAdmin {
   ): Promise<void> {
     const { timings } = this.#d.options;
     const ended = this.#d.refresher.ended;
+    const inHand = Symbol(grant.id);
+    const remembered = (record: GrantRecord | null, at: number): GrantRecord => {
+      const next = build(record, at);
+      if (next !== record) grant.signInsInHand.set(inHand, next);
+      return next;
+    };
     try {
       for (let tries = 0; ; tries += 1) {
         try {
-          return await this.#write(grant, build);
+          return await this.#write(grant, remembered);
         } catch (error) {
-          if (!isHighQError(error) || error.code !== 'store_unavailable' || ended.aborted) throw error;
-          grant.unpersistedSignIns += tries === 0 ? 1 : 0;
+          if (!isHighQError(error) || error.code !== 'store_unavailable') throw error;
+          // Also when the store was away from the first read on: what was bought is in hand.
+          if (!grant.signInsInHand.has(inHand))
+            remembered(grant.snapshot?.record ?? null, this.#d.repository.time().store);
           const ms = Math.min(timings.persistRetryMs, (timings.persistRetryMs / 40) * 2 ** tries);
-          await sleep(this.#d.clock, ms, { keepAlive: true, signal: ended });
+          const over = await sleep(this.#d.clock, ms, { keepAlive: true, signal: ended }).then(
+            () => false,
+            () => true,
+          );
+          if (over) throw error;
         }
       }
     } finally {
-      grant.unpersistedSignIns = 0;
+      grant.signInsInHand.delete(inHand);
     }
   }
 

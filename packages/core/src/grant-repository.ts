@@ -150,9 +150,9 @@ export class GrantRepository {
     const tookMs = (): number => Math.max(clock.now() - asked.wall, clock.monotonic() - asked.mono);
     try {
       const answer = await call();
-      storeTime.note(answer.now);
       // An answer that lay unread, or a machine that slept over it, tells a time that is past.
-      if (tookMs() > SLOW_ANSWER_MS) storeTime.note(await store.now().catch(() => answer.now));
+      const late = tookMs() > SLOW_ANSWER_MS;
+      storeTime.note(late ? await store.now().catch(() => answer.now) : answer.now);
       return answer;
     } catch (error) {
       if (isHighQError(error) && error.code === 'store_unavailable') throw error;

@@ -12,7 +12,7 @@ import {
 } from './expiry.ts';
 import type { FlightResult, Snapshot } from './flight.ts';
 import { type Found, GrantSlot } from './grant-repository.ts';
-import { compareGrants } from './record.ts';
+import { compareGrants, type GrantRecord } from './record.ts';
 
 /** A refresh of this connection that is under way in this process. */
 export interface OngoingFlight {
@@ -48,8 +48,8 @@ export class HeldGrant {
   pause: Pause | null = null;
   /** A refresh has a new pair in memory that the store has not taken yet. */
   unpersistedPair = false;
-  /** So have this many sign-ins. */
-  unpersistedSignIns = 0;
+  /** What sign-ins have in hand that the store has not taken yet, ready to be written. */
+  readonly signInsInHand = new Map<symbol, GrantRecord>();
   failures = 0;
   horizonTold: number | null = null;
   deathTold: string | null = null;
@@ -70,7 +70,7 @@ export class HeldGrant {
 
   /** Something in memory is nowhere else. */
   get unpersisted(): boolean {
-    return this.unpersistedPair || this.unpersistedSignIns > 0;
+    return this.unpersistedPair || this.signInsInHand.size > 0;
   }
 
   /** Must stay in memory. */
@@ -144,7 +144,8 @@ export class HeldGrant {
     this.snapshot = snapshot;
     if (!same) this.pause = null;
     const previous = same ? (this.countdown ?? undefined) : undefined;
-    this.suspect = previous === undefined && access !== null && datedAhead(access, storeNow);
+    // Said once of a token it stays so, until another token takes its place.
+    this.suspect = same ? this.suspect : access !== null && datedAhead(access, storeNow);
     this.countdown =
       access && snapshot?.pair?.access
         ? startCountdown(leftMs(access, storeNow), this.clocks(), previous)

@@ -188,7 +188,7 @@ const BREAKAGES: Readonly<Record<string, Breakage & { readonly rules: RegExp }>>
     }),
   },
   'intents that do not last': {
-    rules: /^I4:/,
+    rules: /^(I[1-9]:|the processes never come to rest)/,
     store: (store) => ({
       ...bound(store),
       cas: (key, rev, next) => store.cas(key, rev, next.state === 'connected' ? intentless(next) : next),
@@ -209,19 +209,19 @@ const BREAKAGES: Readonly<Record<string, Breakage & { readonly rules: RegExp }>>
     }),
   },
   'a 502 or a timeout told as a refusal': {
-    rules: /^I7:/,
+    rules: /^(I[1-9]:|the processes never come to rest)/,
     outcome: (outcome) =>
       outcome.kind === 'unknown' ? { kind: 'rejected', error: 'invalid_grant' } : outcome,
   },
   'a 502 or a timeout told as a request that was not sent': {
-    rules: /^I6:/,
+    rules: /^(I[1-9]:|the processes never come to rest)/,
     outcome: (outcome) =>
       outcome.kind === 'unknown'
         ? { kind: 'not_sent', reason: 'connect_failed', retryAfterMs: null, detail: 'none' }
         : outcome,
   },
   'a life told too long': {
-    rules: /^I9:/,
+    rules: /^(I[1-9]:|the processes never come to rest)/,
     outcome: (outcome) =>
       outcome.kind === 'ok'
         ? { kind: 'ok', response: { ...outcome.response, expiresInSeconds: LIFE_MS / 1000 + 60 } }

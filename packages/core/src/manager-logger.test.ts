@@ -86,6 +86,6 @@ describe('a logger that throws', () => {
     await bench.clock.settle(50);
     await bench.clock.advance(15_000);
     await token;
-    expect(store.writtenGeneration).toBe(2);
+    await vi.waitFor(() => expect(store.writtenGeneration).toBe(2), 10_000);
   });
 });

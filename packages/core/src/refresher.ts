@@ -186,10 +186,19 @@ export class Refresher {
 
   /** One read at a time per connection. @throws StoreUnavailableError, RecordUnreadableError */
   read(grant: HeldGrant): Promise<void> {
-    grant.reading ??= this.#readNow(grant).finally(() => {
-      grant.reading = null;
+    if (grant.reading) return grant.reading;
+    const { clock, options } = this.#d;
+    // One that never ends must not stand in the way of all that follow.
+    const { persistBudgetMs } = options.timings;
+    const reading = inTime(clock, this.#readNow(grant), {
+      waitMs: persistBudgetMs,
+      deadline: 0,
+      signal: undefined,
+    }).finally(() => {
+      if (grant.reading === reading) grant.reading = null;
     });
-    return grant.reading;
+    grant.reading = reading;
+    return reading;
   }
 
   async #readNow(grant: HeldGrant): Promise<void> {
@@ -206,8 +215,19 @@ export class Refresher {
     if (!work) return false;
     const { background } = this.#d.options;
     const promise = work();
-    if (typeof background === 'function') background(promise);
+    this.#hand(promise);
     return background === 'await';
+  }
+
+  /** For a platform that keeps a process awake for the promises that it was given. */
+  #hand(work: Promise<unknown>): void {
+    const { background, logger } = this.#d.options;
+    if (typeof background !== 'function') return;
+    try {
+      background(work);
+    } catch {
+      logger.error('hq-oauth: the function for background work failed; the work goes on');
+    }
   }
 
   /** Waits for the flight that was begun in the background, as long as the caller would for one that it needs. */
@@ -231,7 +251,7 @@ export class Refresher {
     const { snapshot } = grant;
     if (!snapshot || snapshot.record.tokens === null) throw notConnected(grant.id, snapshot?.record ?? null);
     const { shouldMs } = thresholds(snapshot.record.access?.lifeMs ?? 0, grant.jitter);
-    if (!force && grant.remaining() > shouldMs) return;
+    if (!force && grant.remaining() > shouldMs && !grant.suspect) return;
     const ended = this.#givenUp(grant, snapshot);
     if (ended) throw ended;
     const answer = await waitForFlight(this.#d.clock, this.fly(grant), this.#patience({}));
@@ -285,7 +305,8 @@ export class Refresher {
         held: (snapshot, attempts) => {
           grant.unpersistedPair = true;
           grant.install(snapshot, repository.time().store);
-          told.resolve('held');
+          // Where nothing may be under way after the answer, the answer waits for the store.
+          if (options.background !== 'await') told.resolve('held');
           this.#news.persistFailed(grant, attempts);
         },
         blocked: (ageMs, leaseLeftMs) => {
@@ -314,6 +335,7 @@ export class Refresher {
       },
     );
     this.track(landed);
+    this.#hand(landed);
     return flight;
   }
 

@@ -83,6 +83,14 @@ export class RegistrationGate {
   }
 
   #after(state: State, outcome: TokenOutcome, now: number): State {
+    const shut = (untilMs: number): Pick<State, 'openedAt' | 'openUntil'> => {
+      const until = Math.floor(now + untilMs);
+      const longer =
+        isAhead(state.openUntil, state.openUntil - state.openedAt, now) && state.openUntil > until;
+      return longer
+        ? { openedAt: state.openedAt, openUntil: state.openUntil }
+        : { openedAt: now, openUntil: until };
+    };
     switch (outcome.kind) {
       case 'ok': {
         const quiet =
@@ -102,8 +110,7 @@ export class RegistrationGate {
         return {
           ...state,
           reason: 'rate_limited',
-          openedAt: now,
-          openUntil: Math.floor(now + (outcome.retryAfterMs ?? this.#timings.backoffMs)),
+          ...shut(outcome.retryAfterMs ?? this.#timings.backoffMs),
         };
       case 'unknown': {
         const failures = state.failures + 1;
@@ -117,8 +124,7 @@ export class RegistrationGate {
           failures,
           reason: outcome.reason,
           halfOpenUntil: 0,
-          openedAt: now,
-          openUntil: Math.floor(now + pause),
+          ...shut(pause),
         };
       }
       case 'unrecognized':

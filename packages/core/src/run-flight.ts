@@ -1,6 +1,6 @@
 import type { Clock } from './clock.ts';
 import { sleep } from './clock.ts';
-import { isHighQError, RecordUnreadableError } from './errors.ts';
+import { isHighQError, RecordUnreadableError, StoreUnavailableError } from './errors.ts';
 import type {
   EventTime,
   Flight,
@@ -60,6 +60,17 @@ export async function runFlight(shell: FlightShell): Promise<FlightResult> {
 
   const time = (): EventTime => shell.repository.time();
 
+  /** A store or journal that neither takes a pair nor refuses it is not waited for: the pair is held, and tried again. */
+  const inBudget = async <T>(work: Promise<T>): Promise<T> => {
+    work.catch(() => undefined);
+    const over = new AbortController();
+    const late = sleep(shell.clock, context.timings.persistBudgetMs, { signal: over.signal }).then(() => {
+      throw new StoreUnavailableError('The store did not answer in time.', { connectionId: shell.slot.id });
+    });
+    late.catch(() => undefined);
+    return Promise.race([work, late]).finally(() => over.abort());
+  };
+
   const ask = async (effect: Asking, at: Flight['at']): Promise<FlightEvent> => {
     switch (effect.type) {
       case 'read':
@@ -70,13 +81,10 @@ export async function runFlight(shell: FlightShell): Promise<FlightResult> {
         }, 'read_failed');
       case 'write':
         return storeEvent(async () => {
+          const writing = () => shell.repository.write(shell.slot, effect.expectedRev, effect.record);
           if (at === 'intending')
             intentWrittenAt = { wall: shell.clock.now(), mono: shell.clock.monotonic() };
-          const { ok, snapshot, ...rest } = await shell.repository.write(
-            shell.slot,
-            effect.expectedRev,
-            effect.record,
-          );
+          const { ok, snapshot, ...rest } = await (at === 'persisting' ? inBudget(writing()) : writing());
           if (snapshot) observer.seen(snapshot);
           if (ok && snapshot) return { type: 'written', snapshot, ...rest };
           return { type: 'refused', snapshot, ...rest };
@@ -89,9 +97,9 @@ export async function runFlight(shell: FlightShell): Promise<FlightResult> {
           return { type: 'replay_failed', error: safeError(error), time: time() };
         }
       case 'journal':
-        await shell.journals
-          .append(shell.slot, effect.record)
-          .catch((error: unknown) => observer.journalFailed(error));
+        await inBudget(shell.journals.append(shell.slot, effect.record)).catch((error: unknown) =>
+          observer.journalFailed(error),
+        );
         return { type: 'journaled', time: time() };
       case 'reparse': {
         const text = await shell.repository

@@ -112,14 +112,22 @@ export function assembleManager(options: ResolvedOptions, seams: Seams = {}): To
   /** What the store has not taken by the end of a shutdown goes where the next start finds it. */
   const saveLast = async (grant: HeldGrant): Promise<void> => {
     const about = { connectionId: grant.id, directory: options.rescueDir };
-    const record = grant.snapshot?.record;
-    const saved = record ? await journals.rescue(grant.slot, record).catch(() => false) : false;
-    options.logger.error(
-      saved
-        ? 'hq-oauth: a token pair that the store did not take was written down, sealed; the next start reads it'
-        : 'hq-oauth: a token pair that the store did not take is lost with this process. Set HIGHQ_RESCUE_DIR to a folder that is read at start',
-      about,
-    );
+    const pair = grant.unpersistedPair ? grant.snapshot?.record : undefined;
+    for (const record of [...(pair ? [pair] : []), ...grant.signInsInHand.values()]) {
+      const rescued = journals.rescue(grant.slot, record).catch(() => false);
+      const over = new AbortController();
+      const late = sleep(clock, timings.persistBudgetMs, { signal: over.signal }).then(
+        () => false,
+        () => false,
+      );
+      const saved = await Promise.race([rescued, late]).finally(() => over.abort());
+      options.logger.error(
+        saved
+          ? 'hq-oauth: a token pair that the store did not take was written down, sealed; the next start reads it'
+          : 'hq-oauth: a token pair that the store did not take is lost with this process. Set HIGHQ_RESCUE_DIR to a folder that can be written and is read at start',
+        about,
+      );
+    }
   };
 
   const close = async (timeoutMs: number): Promise<void> => {
@@ -129,7 +137,7 @@ export function assembleManager(options: ResolvedOptions, seams: Seams = {}): To
     await Promise.race([landed, late]).finally(() => given.abort());
     for (const grant of refresher.unpersisted) await saveLast(grant);
     refresher.end();
-    await journals.close();
+    void journals.close();
     await endpoint.close();
     await transport.close();
     followed?.close();

@@ -5,6 +5,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { FlakyStore } from './flaky-store.fixture.ts';
 import { Bench, DAY, HOUR, MINUTE } from './manager.fixture.ts';
 import { memoryStore } from './memory-store.ts';
+import { storeJournal } from './store-journal.ts';
 import { ManualClock } from './testing/manual-clock.ts';
 
 const REFRESH = { endpoint: 'token', grantType: 'refresh_token' } as const;
@@ -347,4 +348,55 @@ it('goes through the proxy with API calls, as with token requests', async () => 
   await manager.close();
   proxy.closeAllConnections();
   proxy.close();
+});
+
+describe('what hangs', () => {
+  it('F44 a journal that never answers does not keep a pair from the store', async () => {
+    const stuck = new FlakyStore();
+    const { start } = await open({ journal: storeJournal(stuck) });
+    const { ann } = start();
+    await bench.signIn(ann);
+    await bench.clock.advance(30 * MINUTE);
+    stuck.cas = () => new Promise(() => undefined);
+    const asked = ann.getAccessToken();
+    await bench.presented(1);
+    await vi.waitFor(async () => {
+      await bench.clock.advance(1_000);
+      expect((await start({ journal: undefined }).ann.status()).generation).toBe(2);
+    }, 10_000);
+    expect(await asked).toBeTruthy();
+  });
+
+  it('F44 a store that never answers a write: the pair is held, counted and written when it answers again', async () => {
+    const { start } = await open();
+    const { manager, link, ann } = start();
+    await bench.signIn(ann);
+    await bench.clock.advance(30 * MINUTE);
+    const inner = link.cas.bind(link);
+    link.cas = (key, rev, next) =>
+      next.body.includes('"generation":2') ? new Promise(() => undefined) : inner(key, rev, next);
+    const asked = ann.getAccessToken();
+    await bench.presented(1);
+    await vi.waitFor(async () => {
+      await bench.clock.advance(1_000);
+      expect(await manager.health()).toMatchObject({ unpersisted: 1 });
+    }, 10_000);
+    expect(await asked).toBeTruthy();
+    link.cas = inner;
+    await vi.waitFor(async () => {
+      await bench.clock.advance(1_000);
+      expect(await manager.health()).toMatchObject({ unpersisted: 0 });
+    }, 10_000);
+  });
+});
+
+it('I9 a token dated in the future stays suspect, however often it is read', async () => {
+  const { start, presented } = await open();
+  await bench.signIn(start().ann);
+  bench.clock.jumpWall(-DAY);
+  bench.clock.stall(20 * MINUTE);
+  const { ann } = start();
+  for (let look = 0; look < 3; look += 1) await ann.status();
+  await ann.getAccessToken();
+  expect(presented()).toBe(1);
 });

@@ -23,11 +23,14 @@ export default defineConfig({
   test: {
     // The suites with real processes mostly wait: one worker more than two cores keeps both busy.
     maxWorkers: 3,
+    // Real processes and servers on a machine that others load, too: one more try there, and none on a desk.
+    retry: process.env.CI ? 1 : 0,
     // Named, because vitest picks a reporter that hides passing tests when it takes its reader for a program.
     reporters: ['default', new TestsJsonReporter()],
     projects: folders.map((folder) => ({
       test: {
         name: folder.slice(folder.indexOf('/') + 1),
+        retry: process.env.CI ? 1 : 0,
         include:
           folder === 'scripts'
             ? ['scripts/**/*.test.ts']

@@ -17,7 +17,7 @@ const ID = 'ann';
 /** A store that answers later than this counts as one that failed. */
 const SLOWEST_ANSWER_MS = 5_000;
 /** Long enough for everything else to overtake it. */
-const HELD_ANSWER_MS = 1_500;
+const HELD_ANSWER_MS = 2_500;
 /** Probes are at most an hour and a tenth apart; then come a pause of the registration and two leases. */
 const PATIENCE_MS = 90 * 60_000;
 const MOST_TURNS = 20_000;

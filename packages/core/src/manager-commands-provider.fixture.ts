@@ -24,6 +24,7 @@ export const FATES = [
   'slow',
   'later than its client waits',
   'unreachable',
+  'the store fails with its answer',
 ] as const;
 export type Fate = (typeof FATES)[number];
 
@@ -64,6 +65,7 @@ interface Surroundings {
   readonly turn: (label: string) => Promise<void>;
   readonly note: (line: string) => void;
   readonly violated: (rule: string, text: string) => void;
+  readonly storeFails: () => void;
   /** How the outcome is told, to break it on purpose. */
   readonly told: (outcome: TokenOutcome) => TokenOutcome;
 }
@@ -191,6 +193,7 @@ export class Provider {
         if (over || !sender.alive) return;
         over = true;
         cancel();
+        if (fate === 'the store fails with its answer') this.#around.storeFails();
         if (entry && verdict) entry.verdict = verdict;
         const told = this.#around.told(outcome);
         this.#around.note(`${sender.name} is told ${told.kind}`);

@@ -56,6 +56,8 @@ export class World {
   readonly #waitingSince = new Set<{ readonly at: number }>();
   readonly #calls = new Map<Promise<unknown>, { readonly by: Process; readonly what: string }>();
   #started = 0;
+  /** Nothing fails from here on, whatever was under way. */
+  #healed = false;
 
   constructor(scheduler: Scheduler, processes: number, { store, outcome }: Breakage = {}) {
     this.#scheduler = scheduler;
@@ -66,6 +68,9 @@ export class World {
       turn: (label) => this.#turn(label),
       note: (line) => this.#note(line),
       violated: (rule, text) => this.#violated(rule, text),
+      storeFails: () => {
+        this.storeDown = !this.#healed;
+      },
       told: outcome ?? ((told) => told),
     });
     for (let n = 0; n < processes; n += 1) this.processes.push(this.#start());
@@ -293,6 +298,7 @@ export class World {
 
   /** Everything works, and time passes until what was begun has ended. */
   async heal(): Promise<void> {
+    this.#healed = true;
     this.storeDown = false;
     this.losesStoreAnswer = false;
     this.holdsStoreAnswer = false;

@@ -62,9 +62,10 @@ class MemoryStore implements TokenStore {
     const row = this.#row(key, now);
     if ((row?.rev ?? null) !== expectedRev) return Object.freeze({ ok: false, row, now });
     const previous = this.#entries.get(nameOf(key))?.row.rev ?? 0;
-    const candidate = Math.floor(now) * 1000 + Math.floor(this.#random.float() * 1000);
+    const candidate = Math.floor(now) * 1000;
     // A clock that shows nonsense must not make a number from which nothing can be counted on.
-    const rev = Math.max(previous + 1, Number.isSafeInteger(candidate) ? candidate : 0);
+    const least = Math.max(previous + 1, Number.isSafeInteger(candidate) ? candidate : 0);
+    const rev = least + Math.floor(this.#random.float() * 1000);
     const { body, state, dueAt, expiresAt } = next;
     const { registration, kind, id } = key;
     this.#entries.set(nameOf(key), {

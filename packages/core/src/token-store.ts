@@ -41,8 +41,9 @@ export interface StoreRow extends StoreValue {
    * not come again, not even after the store fell back to an older state (a failover, a restored backup): a stale `cas`
    * would fit a write that it has not seen.
    *
-   * A store makes it in the same atomic step as the write: `max(previous + 1, now * 1000 + random)`, with its own time
-   * in epoch ms and a random whole number from 0 to 999. That is a safe integer until the year 2255. A row that is
+   * A store makes it in the same atomic step as the write: `max(previous + 1, now * 1000) + random`, with its own time
+   * in epoch ms and a random whole number from 0 to 999: by chance also where the clock is behind the row, since it was
+   * set back. That is a safe integer until the year 2255. A row that is
    * written over one that has ended by time counts on from it, as long as that one is still there.
    */
   readonly rev: number;

@@ -173,6 +173,21 @@ describe.skipIf(NO_POSTGRES)('when PostgreSQL gets in the way', () => {
     }
   });
 
+  it('F45 F72 postgres: counts on by chance from a row that is ahead of its clock', async () => {
+    const { store, schema } = await open();
+    await write(store, grant('u'), null);
+    const ahead = 8e15;
+    await admin.query(`UPDATE "${schema}".hq_row SET rev = $1`, [ahead]);
+    const steps = new Set<number>();
+    for (let rev = ahead, count = 0; count < 20; count += 1) {
+      const next = await write(store, grant('u'), rev);
+      steps.add(next - rev);
+      rev = next;
+    }
+    expect(Math.min(...steps)).toBeGreaterThan(0);
+    expect(steps.size).toBeGreaterThan(5);
+  });
+
   it('F51 works behind a proxy that hands out connections by transaction, and leaves nothing on them', async () => {
     const schema = newSchema();
     const statements = new Set<string>();

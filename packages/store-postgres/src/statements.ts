@@ -18,9 +18,9 @@ const GUARD = `guard AS MATERIALIZED (
 
 /** As text, because a program may have told `pg` to parse types in ways of its own. */
 const COLUMNS = `r.rev::text AS rev, r.state, r.due_at::text AS due_at, r.expires_at::text AS expires_at, r.body`;
-/** At least 1, and taken when the row is written, after any wait for its lock. */
-const CANDIDATE =
-  'greatest(1, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint * 1000 + floor(random() * 1000)::bigint)';
+/** Greater than `after`, and taken when the row is written, after any wait for its lock. */
+const revAfter = (after: string): string =>
+  `greatest(${after} + 1, floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint * 1000) + floor(random() * 1000)::bigint`;
 const NOW = 'clock.now::text AS now';
 
 /** Only a login ends by time: whatever its writer says, a row that holds tokens stays. */
@@ -54,16 +54,16 @@ export function statementsFor(schema: string): Statements {
       FROM clock LEFT JOIN ${table} AS r ON ${key(1)} AND ${ALIVE}`,
     insert: `WITH ${CLOCK}, ${GUARD}
       INSERT INTO ${table} AS r (registration, kind, id, rev, state, due_at, expires_at, body)
-      SELECT $2::bytea, $3::text, $4::bytea, ${CANDIDATE}, $5::text, $6::double precision, $7::double precision, $8::text
+      SELECT $2::bytea, $3::text, $4::bytea, ${revAfter('0')}, $5::text, $6::double precision, $7::double precision, $8::text
       FROM guard WHERE guard.ready
       ON CONFLICT (registration, kind, sha256(id)) DO UPDATE
-      SET rev = greatest(r.rev + 1, ${CANDIDATE}), state = excluded.state, due_at = excluded.due_at, expires_at = excluded.expires_at,
+      SET rev = ${revAfter('r.rev')}, state = excluded.state, due_at = excluded.due_at, expires_at = excluded.expires_at,
           body = excluded.body
       WHERE NOT (${ALIVE})
       RETURNING rev::text AS rev, (SELECT now::text FROM clock) AS now`,
     update: `WITH ${CLOCK}, ${GUARD}
       UPDATE ${table} AS r
-      SET rev = greatest(r.rev + 1, ${CANDIDATE}), state = $5::text, due_at = $6::double precision, expires_at = $7::double precision, body = $8::text
+      SET rev = ${revAfter('r.rev')}, state = $5::text, due_at = $6::double precision, expires_at = $7::double precision, body = $8::text
       FROM guard WHERE guard.ready AND ${key(2)} AND r.rev = $9::bigint AND ${ALIVE}
       RETURNING r.rev::text AS rev, (SELECT now::text FROM clock) AS now`,
     now: `WITH ${CLOCK} SELECT ${NOW}, pg_is_in_recovery()::text AS standby FROM clock`,

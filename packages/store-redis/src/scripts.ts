@@ -67,7 +67,7 @@ if alive and row[6] == ARGV[8] then return { 1, now, row[1] } end
 if alive and row[1] ~= expected then return add({ 0, now }, row) end
 if not alive and expected ~= '' then return { 0, now } end
 
-local rev = string.format('%.0f', math.max((row and tonumber(row[1]) or 0) + 1, now * 1000 + tonumber(ARGV[9])))
+local rev = string.format('%.0f', math.max((row and tonumber(row[1]) or 0) + 1, now * 1000) + tonumber(ARGV[9]))
 redis.call('HSET', row_key(id), 'rev', rev, 'state', state, 'due', due, 'exp', ends, 'body', ARGV[7], 'write', ARGV[8])
 if row and row[2] ~= state then redis.call('ZREM', base .. ':ids:' .. row[2], id) end
 if not row or row[2] ~= state then

@@ -280,4 +280,20 @@ describe('a file that fell back to an older state', () => {
     }
     await store.close();
   });
+
+  it('F45 F72 sqlite: counts on by chance from a row that is ahead of its clock', async () => {
+    const store = sqliteStore({ path: join(testFolder(), 'tokens.db') });
+    store.bindClock?.(new ManualClock({ now: 2_000_000_000_000 }));
+    const ahead = await write(store, key('u'), null);
+    store.bindClock?.(new ManualClock({ now: 1_700_000_000_000 }));
+    const steps = new Set<number>();
+    for (let rev = ahead, count = 0; count < 20; count += 1) {
+      const next = await write(store, key('u'), rev);
+      steps.add(next - rev);
+      rev = next;
+    }
+    expect(Math.min(...steps)).toBeGreaterThan(0);
+    expect(steps.size).toBeGreaterThan(5);
+    await store.close();
+  });
 });

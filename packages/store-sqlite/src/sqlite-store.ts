@@ -138,7 +138,8 @@ export class SqliteStore implements TokenStore {
     next: StoreValue,
   ): CasResult {
     const now = this.#clock.now();
-    const rev = statements.write(key, expectedRev, next, { now, candidate: candidateRev(now) });
+    const chance = Math.floor(systemRandom.float() * 1000);
+    const rev = statements.write(key, expectedRev, next, { now, candidate: candidateRev(now), chance });
     if (rev === null) {
       return Object.freeze({ ok: false, row: statements.read(key, now), now });
     }
@@ -178,6 +179,6 @@ export class SqliteStore implements TokenStore {
 
 /** What the next revision is at least. A clock that shows nonsense must not make a number that SQLite cannot hold. */
 function candidateRev(now: number): number {
-  const candidate = Math.floor(now) * 1000 + Math.floor(systemRandom.float() * 1000);
+  const candidate = Math.floor(now) * 1000;
   return Number.isSafeInteger(candidate) ? candidate : 0;
 }

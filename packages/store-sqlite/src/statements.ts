@@ -7,6 +7,7 @@ const ALIVE = `NOT (kind = 'login' AND expires_at IS NOT NULL AND expires_at <= 
 const THIS_ROW = 'registration = :registration AND kind = :kind AND id = :id';
 /** Numbers are bound as reals. */
 const CANDIDATE = 'CAST(:candidate AS INTEGER)';
+const CHANCE = 'CAST(:chance AS INTEGER)';
 const COLUMNS = 'rev, state, due_at, expires_at, body';
 
 /** So that a write stays short however many logins were given up. */
@@ -39,16 +40,16 @@ export class Statements {
     this.#read = database.prepare(`SELECT ${COLUMNS} FROM hq_row WHERE ${THIS_ROW} AND ${ALIVE}`);
     this.#insert = database.prepare(
       `INSERT INTO hq_row (registration, kind, id, rev, state, due_at, expires_at, body)
-       VALUES (:registration, :kind, :id, max(1, ${CANDIDATE}), :state, :dueAt, :expiresAt, :body)
+       VALUES (:registration, :kind, :id, max(1, ${CANDIDATE}) + ${CHANCE}, :state, :dueAt, :expiresAt, :body)
        ON CONFLICT (registration, kind, id) DO UPDATE
-       SET rev = max(hq_row.rev + 1, ${CANDIDATE}), state = excluded.state, due_at = excluded.due_at, expires_at = excluded.expires_at,
+       SET rev = max(hq_row.rev + 1, ${CANDIDATE}) + ${CHANCE}, state = excluded.state, due_at = excluded.due_at, expires_at = excluded.expires_at,
            body = excluded.body
        WHERE NOT (${ALIVE})
        RETURNING rev`,
     );
     this.#update = database.prepare(
       `UPDATE hq_row
-       SET rev = max(rev + 1, ${CANDIDATE}), state = :state, due_at = :dueAt, expires_at = :expiresAt, body = :body
+       SET rev = max(rev + 1, ${CANDIDATE}) + ${CHANCE}, state = :state, due_at = :dueAt, expires_at = :expiresAt, body = :body
        WHERE ${THIS_ROW} AND rev = :rev AND ${ALIVE}
        RETURNING rev`,
     );
@@ -83,12 +84,12 @@ export class Statements {
     return columns ? rowOf(columns) : null;
   }
 
-  /** The revision as which `next` was written, at least `candidate`; `null`: it was not. */
+  /** The revision as which `next` was written, at least `candidate`, and `chance` more; `null`: it was not. */
   write(
     key: StoreKey,
     expectedRev: number | null,
     next: StoreValue,
-    at: { readonly now: number; readonly candidate: number },
+    at: { readonly now: number; readonly candidate: number; readonly chance: number },
   ): number | null {
     const { state, dueAt, expiresAt, body } = next;
     const values = { ...bind(key), state, dueAt, expiresAt, body, ...at };

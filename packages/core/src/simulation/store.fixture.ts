@@ -48,7 +48,7 @@ export class SimStore {
     if ((row?.rev ?? null) !== expectedRev) return { ok: false, row, now: this.now() };
     // Never given twice, also after a fall-back: chance is a count here, so that runs repeat.
     this.#writes += 1;
-    const rev = Math.max((row?.rev ?? 0) + 1, Math.floor(this.now()) * 1000 + (this.#writes % 1000));
+    const rev = Math.max((row?.rev ?? 0) + 1, Math.floor(this.now()) * 1000) + (this.#writes % 1000);
     this.#changes.push({ at: this.#queue.now, id, before: row });
     this.rows.set(id, { ...next, rev });
     return { ok: true, rev, now: this.now() };

@@ -26,6 +26,22 @@ describe('memoryStore', () => {
     expect(now).toBeLessThanOrEqual(Date.now());
   });
 
+  it('F45 F72 counts on by chance from a row that is ahead of its clock', async () => {
+    const store = memoryStore();
+    store.bindClock?.(new ManualClock({ now: 2_000_000_000_000 }));
+    const first = await store.cas(login('u'), null, value());
+    store.bindClock?.(new ManualClock({ now: 1_700_000_000_000 }));
+    const steps = new Set<number>();
+    for (let rev = first.ok ? first.rev : 0, count = 0; count < 20; count += 1) {
+      const next = await store.cas(login('u'), rev, value());
+      if (!next.ok) throw new Error('nobody else writes');
+      steps.add(next.rev - rev);
+      rev = next.rev;
+    }
+    expect(Math.min(...steps)).toBeGreaterThan(0);
+    expect(steps.size).toBeGreaterThan(5);
+  });
+
   it('gives frozen answers', async () => {
     const store = memoryStore();
     await store.cas(login('u'), null, value());

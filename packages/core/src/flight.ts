@@ -27,8 +27,8 @@ export interface FlightContext {
   readonly refreshYear: RefreshYear;
   /** There are journals, to be replayed before anything is sent and written before the store. */
   readonly journaled: boolean;
-  /** A kept answer that could not be read may be read by this version; tried once per process. */
-  readonly mayReparse: boolean;
+  /** The grant whose kept answer this process has tried to read; a version that could not will not the second time. */
+  readonly reparsed: { readonly epoch: number; readonly generation: number } | null;
 }
 
 /** When an event happened: by the store's clock (as last known) and on this process's monotonic clock, ms. */
@@ -43,7 +43,7 @@ export interface EventTime {
  * - `reading`: the record is being read, to decide afresh.
  * - `waiting`: somebody's intent is live.
  * - `replaying`: journals are being read, before a decision, before a probe, or before a refusal is believed.
- * - `restoring`: what a journal, or an answer that can be read after all, holds is being written.
+ * - `restoring`: what a journal holds is being written, a pair or an answer that could not be read.
  * - `reparsing`: a kept answer is being read once more.
  * - `gating`: the registration's breaker is asked.
  * - `repairing`: the store fell back; what this process knows is being written.
@@ -61,7 +61,7 @@ export type Flight =
   | { readonly at: 'waiting'; readonly polls: number }
   | { readonly at: 'repairing' }
   | { readonly at: 'replaying'; readonly found: DecisionBase; readonly then: AfterReplay }
-  | { readonly at: 'restoring' }
+  | { readonly at: 'restoring'; readonly what: 'pair' | 'answer' }
   | { readonly at: 'reparsing'; readonly found: DecisionBase & { readonly snapshot: Snapshot } }
   | { readonly at: 'gating'; readonly snapshot: Snapshot; readonly kind: 'refresh' | 'probe' }
   | {
@@ -189,8 +189,16 @@ export type FlightEvent =
   | { readonly type: 'connect_failed'; readonly detail: string; readonly time: EventTime }
   | { readonly type: 'outcome'; readonly outcome: TokenOutcome; readonly time: EventTime }
   | { readonly type: 'timer'; readonly time: EventTime }
-  /** The newest pair above the record's that a journal holds; `null`: none. */
-  | { readonly type: 'replayed'; readonly entry: JournalledPair | null; readonly time: EventTime }
+  /**
+   * The newest pair above the record's that a journal holds, and an answer to this very generation that could not be
+   * read; `null`: none.
+   */
+  | {
+      readonly type: 'replayed';
+      readonly entry: JournalledPair | null;
+      readonly answer: JournalledAnswer | null;
+      readonly time: EventTime;
+    }
   | { readonly type: 'replay_failed'; readonly error: unknown; readonly time: EventTime }
   | { readonly type: 'journaled'; readonly time: EventTime }
   | { readonly type: 'reparsed'; readonly outcome: TokenOutcome | null; readonly time: EventTime }
@@ -207,6 +215,12 @@ export type FlightEvent =
 export interface JournalledPair {
   readonly record: GrantRecord;
   readonly pair: TokenPair;
+  readonly at: number;
+}
+
+/** An answer that could not be read, as a journal entry holds it, sealed. `at`: when it was written down. */
+export interface JournalledAnswer {
+  readonly quarantine: NonNullable<GrantRecord['quarantine']>;
   readonly at: number;
 }
 
@@ -237,6 +251,8 @@ export type FlightEffect =
   | { readonly type: 'forget'; readonly below: { readonly epoch: number; readonly generation: number } }
   /** The pair is in memory only: serve it, and keep the process alive for it. */
   | { readonly type: 'hold'; readonly snapshot: Snapshot; readonly tries: number }
+  /** The same of an answer that could not be read: there is nothing to serve. */
+  | { readonly type: 'hold_answer'; readonly record: GrantRecord; readonly tries: number }
   /** Callers may be told now: somebody else's intent of this age is live. */
   | { readonly type: 'blocked'; readonly ageMs: number; readonly leaseLeftMs: number }
   | {

@@ -163,7 +163,8 @@ export class GrantAdmin {
   #pendingBuilder(next: NewPair): Build {
     const id = this.#d.options.random.id();
     return (record, at) => {
-      if (record.pending?.id === id || record.authorizationId === id) return record;
+      const stood = record.pending?.id === id || record.authorizationId === id || record.rejectedId === id;
+      if (stood) return record;
       return withPending(record, next, { id, epoch: nextEpoch(record, at), until: at + PENDING_MS });
     };
   }

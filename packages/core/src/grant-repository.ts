@@ -136,7 +136,7 @@ export class GrantRepository {
   }
 
   /** Reads a listed row; a damaged one throws RecordUnreadableError. */
-  parse(id: string, row: StoreRow): GrantRecord {
+  parse(id: string, row: Pick<StoreRow, 'body'>): GrantRecord {
     return parseRecord(row.body, id);
   }
 

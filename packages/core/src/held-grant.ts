@@ -48,6 +48,10 @@ export class HeldGrant {
   pause: Pause | null = null;
   /** A refresh has a new pair in memory that the store has not taken yet. */
   unpersistedPair = false;
+  /** A refresh has an answer in memory that could not be read and that the store has not taken yet, ready to be written. */
+  unpersistedAnswer: GrantRecord | null = null;
+  /** The grant whose kept answer was tried to be read. */
+  reparsed: { readonly epoch: number; readonly generation: number } | null = null;
   /** What sign-ins have in hand that the store has not taken yet, ready to be written. */
   readonly signInsInHand = new Map<symbol, GrantRecord>();
   failures = 0;
@@ -56,7 +60,7 @@ export class HeldGrant {
   minValidityTold = false;
   cancelWakeUp: (() => void) | null = null;
   readonly #clock: Clock;
-  readonly #tried = new Map<string, string>();
+  #replayedFor: string | null = null;
 
   constructor(id: string, jitter: number, clock: Clock) {
     this.slot = new GrantSlot(id);
@@ -70,7 +74,7 @@ export class HeldGrant {
 
   /** Something in memory is nowhere else. */
   get unpersisted(): boolean {
-    return this.unpersistedPair || this.signInsInHand.size > 0;
+    return this.unpersistedPair || this.unpersistedAnswer !== null || this.signInsInHand.size > 0;
   }
 
   /** Must stay in memory. */
@@ -82,27 +86,19 @@ export class HeldGrant {
     return { wall: this.#clock.now(), mono: this.#clock.monotonic() };
   }
 
-  /** Once per process and generation: a version that could not read an answer will not read it the second time. */
-  mayReparse(): boolean {
-    return this.#onceForGeneration('reparse');
-  }
-
+  /** Once per process and generation. */
   mayReplayForDead(): boolean {
-    return this.#onceForGeneration('replay');
+    const { epoch, generation } = this.snapshot?.record ?? {};
+    const key = `${epoch}.${generation}`;
+    if (this.#replayedFor === key) return false;
+    this.#replayedFor = key;
+    return true;
   }
 
   /** The looks that were meant to be the only ones did not come about. */
   mayTryAgain(): void {
-    this.#tried.clear();
-  }
-
-  #onceForGeneration(what: string): boolean {
-    const { epoch, generation, quarantine } = this.snapshot?.record ?? {};
-    if (what === 'reparse' && !quarantine) return false;
-    const key = `${epoch}.${generation}`;
-    if (this.#tried.get(what) === key) return false;
-    this.#tried.set(what, key);
-    return true;
+    this.#replayedFor = null;
+    this.reparsed = null;
   }
 
   /** What is left of the access token in memory, ms; 0 or less: nothing. */

@@ -1,12 +1,17 @@
 import { isHighQError } from './errors.ts';
-import type { JournalledPair } from './flight.ts';
+import type { JournalledAnswer, JournalledPair } from './flight.ts';
 import type { GrantRepository, GrantSlot } from './grant-repository.ts';
-import type { Journal } from './journal.ts';
+import type { Journal, JournalEntry } from './journal.ts';
 import { compareGrants, type GrantRecord } from './record.ts';
 
 interface Place {
   readonly epoch: number;
   readonly generation: number;
+}
+
+export interface Journalled {
+  readonly entry: JournalledPair | null;
+  readonly answer: JournalledAnswer | null;
 }
 
 /** All journals of a manager as one. */
@@ -34,13 +39,19 @@ export class Journals {
   }
 
   /**
-   * The newest pair above `above` that any journal holds. An entry that cannot be opened here is left for a process
-   * that can. Rejects when a journal cannot be read: then nobody knows what is in it.
+   * The newest pair above `above` that any journal holds, and the newest answer to that very generation that could not
+   * be read. An entry that cannot be opened here is left for a process that can. Rejects when a journal cannot be read:
+   * then nobody knows what is in it.
    */
-  async newest(slot: GrantSlot, above: Place, beside: string | null = null): Promise<JournalledPair | null> {
+  async newest(slot: GrantSlot, above: Place, beside: string | null = null): Promise<Journalled> {
     const lists = await Promise.all(this.#all.map((journal) => journal.read(this.#registration, slot.id)));
     let newest: JournalledPair | null = null;
+    let answer: JournalledAnswer | null = null;
     for (const entry of lists.flat()) {
+      if (compareGrants(entry, above) === 0 && entry.at >= (answer?.at ?? 0)) {
+        const quarantine = this.#answerIn(slot, entry);
+        if (quarantine) answer = { quarantine, at: entry.at };
+      }
       const order = compareGrants(entry, newest?.record ?? above);
       if (order < 0 || (order === 0 && (newest !== null || beside === null))) continue;
       try {
@@ -52,7 +63,17 @@ export class Journals {
         if (!isHighQError(error)) throw error;
       }
     }
-    return newest;
+    return { entry: newest, answer };
+  }
+
+  #answerIn(slot: GrantSlot, { body, generation }: JournalEntry): JournalledAnswer['quarantine'] | null {
+    try {
+      const { quarantine } = this.#repository.parse(slot.id, { body });
+      return quarantine?.generation === generation ? quarantine : null;
+    } catch (error) {
+      if (!isHighQError(error)) throw error;
+      return null;
+    }
   }
 
   /** Writes the record to every journal; resolves when one of them has it. Rejects when none has. */

@@ -16,11 +16,11 @@ import type {
   Snapshot,
   Step,
 } from './flight.ts';
-import { concluded, siblingFirst } from './machine-outcome.ts';
+import { meant, siblingFirst } from './machine-outcome.ts';
 import { done, isOurs, settled } from './machine-parts.ts';
 import { compareGrants, type GrantRecord, type Intent, type IntentKind } from './record.ts';
 import type { TokenOutcome } from './token-outcome.ts';
-import { died, repaired, restored, withIntent } from './transitions.ts';
+import { died, repaired, restored, withAnswer, withIntent } from './transitions.ts';
 
 /** A pair that waited longer than this in a journal is not trusted without a person. */
 export const JOURNAL_LIFE_MS = 30 * 86_400_000;
@@ -53,13 +53,20 @@ export function replay(found: DecisionBase & { readonly snapshot: Snapshot }, th
 export function replayed(
   context: FlightContext,
   { found, then }: Extract<Flight, { at: 'replaying' }>,
-  { entry, time }: Extract<FlightEvent, { type: 'replayed' }>,
+  { entry, answer, time }: Extract<FlightEvent, { type: 'replayed' }>,
 ): Step {
   const { snapshot } = found;
   if (!snapshot) return settled(null, false);
+  const restore = (what: 'pair' | 'answer', record: GrantRecord): Step => [
+    { at: 'restoring', what },
+    [{ type: 'write', expectedRev: snapshot.rev, record }],
+  ];
   if (entry && time.store - entry.at <= JOURNAL_LIFE_MS) {
-    const record = restored(snapshot.record, entry);
-    return [{ at: 'restoring' }, [{ type: 'write', expectedRev: snapshot.rev, record }]];
+    return restore('pair', restored(snapshot.record, entry));
+  }
+  const { quarantine, generation } = snapshot.record;
+  if (answer && time.store - answer.at <= JOURNAL_LIFE_MS && quarantine?.generation !== generation) {
+    return restore('answer', withAnswer(snapshot.record, answer.quarantine, time.store));
   }
   switch (then.kind) {
     case 'decide':
@@ -81,7 +88,10 @@ function decideOn(
   polls: number,
 ): Step {
   const { record } = snapshot;
-  if (record.dead !== null) return settled(snapshot, false);
+  const kept = record.quarantine?.generation === record.generation;
+  const readable = kept && (!context.reparsed || compareGrants(context.reparsed, record) !== 0);
+  // What is kept may revive what another process has given up meanwhile.
+  if (record.dead !== null && !readable) return settled(snapshot, false);
   const intent = record.intent;
   if (intent && leaseLeftMs > 0) {
     const ms = Math.min(leaseLeftMs, context.timings.pollMs, (context.timings.pollMs / 40) * 2 ** polls);
@@ -94,10 +104,10 @@ function decideOn(
       ],
     ];
   }
-  if (record.quarantine?.generation === record.generation) {
-    if (context.mayReparse) {
-      return [{ at: 'reparsing', found: { snapshot, leaseLeftMs } }, [{ type: 'reparse', snapshot }]];
-    }
+  if (readable) {
+    return [{ at: 'reparsing', found: { snapshot, leaseLeftMs } }, [{ type: 'reparse', snapshot }]];
+  }
+  if (kept) {
     return done({ kind: 'uncertain', reason: 'quarantine', retryAfterMs: context.timings.probeMaxMs });
   }
   if (record.refused && isAhead(record.refused.notBefore, context.timings.unrecognizedMs, time.store)) {
@@ -127,11 +137,13 @@ export function reparsed(
   const { snapshot } = found;
   const { quarantine } = snapshot.record;
   if (outcome?.kind !== 'ok' || !quarantine) {
+    if (snapshot.record.dead) return settled(snapshot, false);
     return done({ kind: 'uncertain', reason: 'quarantine', retryAfterMs: context.timings.probeMaxMs });
   }
   const made = makeIntent(context, snapshot.record, 'refresh', quarantine.issuedAt, 0);
   const intent = { ...made, firstAt: Math.min(made.firstAt, quarantine.issuedAt) };
-  return concluded(context, { at: 'sending', snapshot, intent, lastOkAt: null }, outcome, time);
+  // Nothing was asked now: it says nothing about how the registration fares.
+  return meant(context, { at: 'sending', snapshot, intent, lastOkAt: null }, outcome, time);
 }
 
 /** True when a refresh of this generation may have been sent and nobody knows what came of it. */

@@ -39,7 +39,7 @@ export function concluded(
   return [next, [...effects, { type: 'report', outcome }]];
 }
 
-function meant(
+export function meant(
   context: FlightContext,
   flight: Extract<Flight, { at: 'sending' }>,
   outcome: TokenOutcome,
@@ -130,7 +130,7 @@ function keep(
     rev: snapshot.rev,
     intent,
     keep: keepsake,
-    journaled: !context.journaled || keepsake.kind === 'quarantine',
+    journaled: !context.journaled,
     tries: 0,
   };
   // Nothing but sealing comes between the answer and its first durable write.
@@ -193,12 +193,12 @@ export function persisting(context: FlightContext, flight: Persisting, event: Fl
         context.timings.persistRetryMs,
         (context.timings.persistRetryMs / 40) * 2 ** flight.tries,
       );
-      const effects: FlightEffect[] = [{ type: 'timer', ms }];
-      if (flight.keep.kind === 'pair') {
-        const record = applied(context, flight.base, flight.intent, flight.keep, event.time.store);
-        effects.push({ type: 'hold', snapshot: { rev: 0, record, pair: flight.keep.next.pair }, tries });
-      }
-      return [{ ...flight, tries }, effects];
+      const record = applied(context, flight.base, flight.intent, flight.keep, event.time.store);
+      const hold: FlightEffect =
+        flight.keep.kind === 'pair'
+          ? { type: 'hold', snapshot: { rev: 0, record, pair: flight.keep.next.pair }, tries }
+          : { type: 'hold_answer', record, tries };
+      return [{ ...flight, tries }, [{ type: 'timer', ms }, hold]];
     }
     case 'timer':
       return [flight, [{ type: 'read' }]];

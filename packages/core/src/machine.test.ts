@@ -49,7 +49,7 @@ function context(change: Partial<FlightContext> = {}): FlightContext {
     configuredLifeMs: undefined,
     refreshYear: 'unknown',
     journaled: false,
-    mayReparse: false,
+    reparsed: null,
     ...change,
   };
 }
@@ -400,10 +400,14 @@ describe('outcomes', () => {
     const { record: next } = pilot.effect('write');
     expect(next).toMatchObject({ generation: 3, quarantine: { body: { text: '<Other/>' }, generation: 3 } });
     const known = { ...snapshot(), record: next };
-    expect(new Pilot(context({ known })).read(known).result).toMatchObject({
+    expect(new Pilot(context({ known })).read(known).effect('reparse').snapshot).toBe(known);
+    const reparsed = { epoch: next.epoch, generation: next.generation };
+    expect(new Pilot(context({ known, reparsed })).read(known).result).toMatchObject({
       kind: 'uncertain',
       reason: 'quarantine',
     });
+    const earlier = { ...reparsed, generation: next.generation - 1 };
+    expect(new Pilot(context({ known, reparsed: earlier })).read(known).flight.at).toBe('reparsing');
   });
 
   it('F05 F14 persists a refresh token whose other half is unusable', () => {

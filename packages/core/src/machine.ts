@@ -38,8 +38,8 @@ export function step(context: FlightContext, flight: Flight, event: FlightEvent)
       if (event.type === 'replay_failed') return done({ kind: 'store_down', error: event.error });
       break;
     case 'restoring':
-      if (event.type === 'written') return settled(event.snapshot, true);
-      if (event.type === 'refused') return decide(context, event);
+      if (event.type === 'written' && flight.what === 'pair') return settled(event.snapshot, true);
+      if (event.type === 'written' || event.type === 'refused') return decide(context, event);
       if (event.type === 'write_failed') return done({ kind: 'store_down', error: event.error });
       break;
     case 'reparsing':

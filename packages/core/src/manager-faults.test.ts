@@ -321,6 +321,45 @@ describe('a person acts meanwhile', () => {
     });
     expect((await connection.reject()).pending).toBeUndefined();
   });
+
+  it('F82 a pending account that was rejected while its write was in doubt does not come back', async () => {
+    const { connection, other } = await connected();
+    const { code } = await bench.emulator.authorize({ user: 'limited@clientname.com' });
+    const cas = store.cas.bind(store);
+    store.cas = async (...given) => {
+      await cas(...given);
+      store.cas = () => Promise.reject(new Error('connection lost'));
+      throw new Error('connection lost');
+    };
+    const exchange = connection.exchangeCode(code, { confirm: true });
+    exchange.catch(() => undefined);
+    await vi.waitFor(async () => expect((await other().status()).pending).toBeDefined());
+    store.cas = cas;
+    await other().reject();
+    await bench.clock.advance(5_000);
+    expect((await exchange).pending).toBeUndefined();
+    expect((await other().status()).pending).toBeUndefined();
+  });
+
+  it('F39 a caller that waits for no refresh still learns what the store has, in a process that has just begun', async () => {
+    const { connection, other } = await connected();
+    const token = await connection.getAccessToken();
+    const read = store.read.bind(store);
+    store.read = async (key) => {
+      await new Promise<void>((resolve) => bench.clock.setTimer(resolve, 1_900));
+      return read(key);
+    };
+    const asked = other().getAccessToken({ waitMs: 0 });
+    await bench.clock.advance(1_900);
+    expect(await asked).toBe(token);
+    store.read = () => new Promise(() => undefined);
+    const never = other()
+      .getAccessToken({ waitMs: 0 })
+      .catch((error: { code?: unknown }) => error.code);
+    await bench.clock.advance(2_000);
+    expect(await never).toBe('store_unavailable');
+    store.read = read;
+  });
 });
 
 describe('between two awaits', () => {

@@ -62,6 +62,7 @@ const schema = v.looseObject({
   lastAttemptId: v.nullable(v.string()),
   attemptIds: v.optional(v.array(v.string()), []),
   authorizationId: v.optional(v.nullable(v.string()), null),
+  rejectedId: v.optional(v.nullable(v.string()), null),
   contested: v.optional(v.boolean(), false),
   guessAt: v.nullable(instant),
   nextDueAt: v.nullable(instant),
@@ -153,6 +154,8 @@ export interface GrantRecord {
   readonly attemptIds: readonly string[];
   /** Names the sign-in or import that this grant comes from; carried through all its rotations. */
   readonly authorizationId: string | null;
+  /** The pending account that was rejected last: a sign-in whose write was in doubt does not bring it back. */
+  readonly rejectedId: string | null;
   /**
    * Another process may have presented this pair's parent, too: should the provider end the pair for that, the loss is
    * named for what it is.
@@ -185,6 +188,7 @@ export const EMPTY_RECORD: GrantRecord = {
   lastAttemptId: null,
   attemptIds: [],
   authorizationId: null,
+  rejectedId: null,
   contested: false,
   guessAt: null,
   nextDueAt: null,

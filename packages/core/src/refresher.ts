@@ -18,7 +18,7 @@ import type { TokenEndpoint } from './token-outcome.ts';
 const HELD_AT_MOST = 10_000;
 /** With nothing usable in memory, the store is asked again no more often than this. */
 const REREAD_MS = 1_000;
-/** With a valid token in memory, a store that does not answer is waited for no longer than this. */
+/** With a valid token in memory, a store that does not answer is waited for no longer than this; without one, at least. */
 const STATIC_MS = 2_000;
 
 export interface TokenRequestOptions {
@@ -168,9 +168,10 @@ export class Refresher {
       grant.snapshot.record.tokens === null ||
       (!usable && (grant.snapshot.record.dead !== null || (grant.pause !== null && age >= REREAD_MS)));
     if (mustRead) {
-      const boundMs = grant.loaded && usable ? STATIC_MS : patience.waitMs;
+      // `waitMs` is for refreshes: who does not wait for one still learns what the store has.
+      const waitMs = grant.loaded && usable ? STATIC_MS : Math.max(STATIC_MS, patience.waitMs);
       try {
-        await inTime(clock, this.read(grant), { ...patience, waitMs: Math.min(boundMs, patience.waitMs) });
+        await inTime(clock, this.read(grant), { ...patience, waitMs });
       } catch (error) {
         patience.signal?.throwIfAborted();
         // Static stability: what is valid in memory is served through any outage (I9).
@@ -290,7 +291,7 @@ export class Refresher {
         configuredLifeMs: options.accessTokenLifetimeMs,
         refreshYear: options.refreshYear,
         journaled: journals.present,
-        mayReparse: grant.mayReparse(),
+        reparsed: grant.reparsed,
       },
       slot: grant.slot,
       repository,
@@ -308,6 +309,13 @@ export class Refresher {
           // Where nothing may be under way after the answer, the answer waits for the store.
           if (options.background !== 'await') told.resolve('held');
           this.#news.persistFailed(grant, attempts);
+        },
+        heldAnswer: (record, attempts) => {
+          grant.unpersistedAnswer = record;
+          this.#news.persistFailed(grant, attempts);
+        },
+        reparsing: ({ epoch, generation }) => {
+          grant.reparsed = { epoch, generation };
         },
         blocked: (ageMs, leaseLeftMs) => {
           flight.blocked = { ageMs, leaseLeftMs, atMono: clock.monotonic() };
@@ -342,6 +350,7 @@ export class Refresher {
   #landed(grant: HeldGrant, result: FlightResult): void {
     const { clock, options, repository } = this.#d;
     grant.unpersistedPair = false;
+    grant.unpersistedAnswer = null;
     if (result.kind === 'settled') {
       grant.failures = 0;
       grant.pause = null;

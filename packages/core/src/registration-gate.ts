@@ -33,8 +33,9 @@ const FAILURES_TO_OPEN = 5;
 /** A good answer is noted again only after this long, so that a healthy registration costs no extra writes. */
 const NOTE_OK_MS = 5 * 60_000;
 
+/** `slot`: the one try of an open breaker is this caller's, to be given back if nothing comes of it. */
 export type GateAnswer =
-  | { readonly open: true; readonly lastOkAt: number | null }
+  | { readonly open: true; readonly lastOkAt: number | null; readonly slot: number | null }
   | { readonly open: false; readonly retryAfterMs: number; readonly reason: string };
 
 /**
@@ -56,7 +57,7 @@ export class RegistrationGate {
   async check(): Promise<GateAnswer> {
     for (;;) {
       const { row, now } = await this.#store.read(this.#key);
-      if (!row) return { open: true, lastOkAt: null };
+      if (!row) return { open: true, lastOkAt: null, slot: null };
       const state = parse(row.body);
       const reason = state.reason ?? 'failures';
       const tryMs = this.#timings.connectMs + this.#timings.responseMs;
@@ -65,10 +66,20 @@ export class RegistrationGate {
       const tried = isAhead(state.halfOpenUntil, tryMs, now) ? state.halfOpenUntil : 0;
       const shutUntil = Math.max(open, tried);
       if (shutUntil > now) return { open: false, retryAfterMs: shutUntil - now, reason };
-      if (state.failures < FAILURES_TO_OPEN) return { open: true, lastOkAt: state.lastOkAt };
+      if (state.failures < FAILURES_TO_OPEN) return { open: true, lastOkAt: state.lastOkAt, slot: null };
       const halfOpenUntil = now + tryMs;
       if (await this.#write(row.rev, { ...state, halfOpenUntil }))
-        return { open: true, lastOkAt: state.lastOkAt };
+        return { open: true, lastOkAt: state.lastOkAt, slot: halfOpenUntil };
+    }
+  }
+
+  /** Nothing was sent in this slot: somebody else may try at once. Rejects as the store does; nothing depends on it. */
+  async release(slot: number): Promise<void> {
+    for (let tries = 0; tries < 5; tries += 1) {
+      const { row } = await this.#store.read(this.#key);
+      const state = row && parse(row.body);
+      if (!state || state.halfOpenUntil !== slot) return;
+      if (await this.#write(row.rev, { ...state, halfOpenUntil: 0 })) return;
     }
   }
 
@@ -110,6 +121,7 @@ export class RegistrationGate {
         return {
           ...state,
           reason: 'rate_limited',
+          halfOpenUntil: 0,
           ...shut(outcome.retryAfterMs ?? this.#timings.backoffMs),
         };
       case 'unknown': {

@@ -13,7 +13,7 @@ import type {
 import type { GrantRepository, GrantSlot } from './grant-repository.ts';
 import type { Journals } from './journals.ts';
 import { step, takeOff } from './machine.ts';
-import type { Intent } from './record.ts';
+import type { GrantRecord, Intent } from './record.ts';
 import { safeError } from './redact.ts';
 import type { RegistrationGate } from './registration-gate.ts';
 import type { TokenConnection, TokenEndpoint, TokenOutcome } from './token-outcome.ts';
@@ -24,6 +24,9 @@ export interface FlightObserver {
   /** A record was read or written. */
   seen(snapshot: Snapshot): void;
   held(snapshot: Snapshot, tries: number): void;
+  heldAnswer(record: GrantRecord, tries: number): void;
+  /** The kept answer of this record is being read once more. */
+  reparsing(record: GrantRecord): void;
   blocked(ageMs: number, leaseLeftMs: number): void;
   anomaly(anomaly: string, detail: string, generation: number): void;
   /** No journal took the pair; the store is next. */
@@ -47,7 +50,7 @@ interface FlightShell {
   readonly ended: AbortSignal;
 }
 
-type Passing = 'hang_up' | 'hold' | 'blocked' | 'anomaly' | 'report' | 'forget';
+type Passing = 'hang_up' | 'hold' | 'hold_answer' | 'blocked' | 'anomaly' | 'report' | 'forget';
 type Asking = Exclude<FlightEffect, { type: Passing }>;
 
 /** Carries a flight from take-off to its result. Never rejects for anything that the protocol names. */
@@ -56,6 +59,8 @@ export async function runFlight(shell: FlightShell): Promise<FlightResult> {
   let connection = null as TokenConnection | null;
   /** Both clocks just before the intent was written: the lease is younger than that. */
   let intentWrittenAt = { wall: 0, mono: 0 };
+  /** Of the registration's breaker, until something was sent in it. */
+  let slot = null as number | null;
   let [flight, effects]: readonly [Flight, readonly FlightEffect[]] = takeOff();
 
   const time = (): EventTime => shell.repository.time();
@@ -91,8 +96,8 @@ export async function runFlight(shell: FlightShell): Promise<FlightResult> {
         }, 'write_failed');
       case 'replay':
         try {
-          const entry = await shell.journals.newest(shell.slot, effect.above, effect.beside);
-          return { type: 'replayed', entry, time: time() };
+          const found = await shell.journals.newest(shell.slot, effect.above, effect.beside);
+          return { type: 'replayed', ...found, time: time() };
         } catch (error) {
           return { type: 'replay_failed', error: safeError(error), time: time() };
         }
@@ -102,6 +107,7 @@ export async function runFlight(shell: FlightShell): Promise<FlightResult> {
         );
         return { type: 'journaled', time: time() };
       case 'reparse': {
+        observer.reparsing(effect.snapshot.record);
         const text = await shell.repository
           .openQuarantine(shell.slot, effect.snapshot.record)
           .catch(() => null);
@@ -113,7 +119,10 @@ export async function runFlight(shell: FlightShell): Promise<FlightResult> {
       case 'gate':
         if (shell.closing.aborted) return { type: 'closing', time: time() };
         try {
+          // One that this flight has is not in its own way.
+          if (slot !== null) await shell.gate.release(slot);
           const answer = await shell.gate.check();
+          if (answer.open) slot = answer.slot;
           if (answer.open) return { type: 'gate_open', lastOkAt: answer.lastOkAt, time: time() };
           const { retryAfterMs, reason } = answer;
           return { type: 'gate_closed', retryAfterMs, reason, time: time() };
@@ -183,7 +192,10 @@ export async function runFlight(shell: FlightShell): Promise<FlightResult> {
     };
     const used = connection;
     connection = null;
-    return used.send({ grantType: 'refresh_token', refreshToken }, maySend);
+    const outcome = await used.send({ grantType: 'refresh_token', refreshToken }, maySend);
+    // What was answered is reported, and that ends the slot.
+    if (outcome.kind !== 'not_sent' || outcome.reason === 'rate_limited') slot = null;
+    return outcome;
   };
 
   /** Tells what is told in passing, and gives the answer to what is asked. Asking comes first: a write must not wait. */
@@ -197,6 +209,9 @@ export async function runFlight(shell: FlightShell): Promise<FlightResult> {
           break;
         case 'hold':
           observer.held(effect.snapshot, effect.tries);
+          break;
+        case 'hold_answer':
+          observer.heldAnswer(effect.record, effect.tries);
           break;
         case 'blocked':
           observer.blocked(effect.ageMs, effect.leaseLeftMs);
@@ -223,5 +238,6 @@ export async function runFlight(shell: FlightShell): Promise<FlightResult> {
     [flight, effects] = step(context, flight, await answer);
   }
   pass(effects);
+  if (slot !== null) observer.work(shell.gate.release(slot));
   return flight.result;
 }

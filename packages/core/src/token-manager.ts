@@ -112,8 +112,8 @@ export function assembleManager(options: ResolvedOptions, seams: Seams = {}): To
   /** What the store has not taken by the end of a shutdown goes where the next start finds it. */
   const saveLast = async (grant: HeldGrant): Promise<void> => {
     const about = { connectionId: grant.id, directory: options.rescueDir };
-    const pair = grant.unpersistedPair ? grant.snapshot?.record : undefined;
-    for (const record of [...(pair ? [pair] : []), ...grant.signInsInHand.values()]) {
+    const inHand = grant.unpersistedPair ? grant.snapshot?.record : grant.unpersistedAnswer;
+    for (const record of [...(inHand ? [inHand] : []), ...grant.signInsInHand.values()]) {
       const rescued = journals.rescue(grant.slot, record).catch(() => false);
       const over = new AbortController();
       const late = sleep(clock, timings.persistBudgetMs, { signal: over.signal }).then(

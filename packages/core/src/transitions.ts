@@ -125,7 +125,7 @@ export function withPending(
 
 export function withoutPending(record: GrantRecord, at: number): GrantRecord {
   const history = withHistory(record, { at, event: 'rejected', generation: record.generation });
-  return { ...record, pending: null, history };
+  return { ...record, pending: null, rejectedId: record.pending?.id ?? record.rejectedId, history };
 }
 
 /** Never a deletion: a process that still knows the old grant must not take the gap for a store that forgot (T15). */
@@ -186,6 +186,20 @@ export function quarantined(record: GrantRecord, text: string, problem: string, 
       message: `The token endpoint's answer could not be read: ${problem}.`,
     },
     history: withHistory(record, { at, event: 'uncertain', generation: record.generation, detail: problem }),
+  };
+}
+
+/** A journal holds an answer to this generation that could not be read, and the store does not. */
+export function withAnswer(
+  record: GrantRecord,
+  quarantine: NonNullable<GrantRecord['quarantine']>,
+  at: number,
+): GrantRecord {
+  const detail = 'an unreadable answer, from a journal';
+  return {
+    ...record,
+    quarantine,
+    history: withHistory(record, { at, event: 'repaired', generation: record.generation, detail }),
   };
 }
 

@@ -151,7 +151,7 @@ function flightMoves(
         }
         const replayed = entries.map(({ pair }) => pair.refresh ?? '');
         const informed = withProcess(world, index, { running: { ...running, replayed } });
-        return proceed(config, informed, index, { type: 'replayed', entry, time });
+        return proceed(config, informed, index, { type: 'replayed', entry, answer: null, time });
       });
       return true;
     case 'journal': {

@@ -177,7 +177,7 @@ export function contextOf(config: Config, owner: string, { attemptId, known }: R
     configuredLifeMs: undefined,
     refreshYear: 'unknown',
     journaled: config.journal !== 'none',
-    mayReparse: false,
+    reparsed: null,
   };
 }
 

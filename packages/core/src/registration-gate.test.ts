@@ -1,0 +1,108 @@
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { FlakyStore } from './flaky-store.fixture.ts';
+import { Bench, MINUTE } from './manager.fixture.ts';
+import { memoryStore } from './memory-store.ts';
+import { RegistrationGate } from './registration-gate.ts';
+import { ManualClock } from './testing/manual-clock.ts';
+import { timings } from './timings.ts';
+import type { TokenOutcome } from './token-outcome.ts';
+
+const BAD: TokenOutcome = { kind: 'unknown', reason: 'server_error', status: 502, retryAfterMs: null };
+const TIMINGS = timings();
+const SLOT_MS = TIMINGS.connectMs + TIMINGS.responseMs;
+
+async function shut() {
+  const clock = new ManualClock();
+  const store = memoryStore({ clock });
+  const gate = () => new RegistrationGate(store, 'r', TIMINGS);
+  for (let count = 0; count < 5; count += 1) await gate().report(BAD);
+  const closed = await gate().check();
+  if (closed.open) throw new Error('five failures shut it');
+  return { clock, gate, retryAfterMs: closed.retryAfterMs };
+}
+
+describe('the slot of an open breaker', () => {
+  it('F19 F106 is for one at a time, and free again when its holder gives it back', async () => {
+    const { clock, gate, retryAfterMs } = await shut();
+    await clock.advance(retryAfterMs - 1);
+    expect(await gate().check()).toMatchObject({ open: false, retryAfterMs: 1 });
+    await clock.advance(1);
+    const mine = await gate().check();
+    expect(mine).toMatchObject({ open: true, slot: clock.now() + SLOT_MS });
+    expect(await gate().check()).toMatchObject({ open: false, retryAfterMs: SLOT_MS });
+    if (mine.open && mine.slot !== null) await gate().release(mine.slot);
+    expect(await gate().check()).toMatchObject({ open: true });
+  });
+
+  it('F19 lapses when its holder has died, and not before', async () => {
+    const { clock, gate, retryAfterMs } = await shut();
+    await clock.advance(retryAfterMs);
+    expect((await gate().check()).open).toBe(true);
+    await clock.advance(SLOT_MS - 1);
+    expect((await gate().check()).open).toBe(false);
+    await clock.advance(1);
+    expect((await gate().check()).open).toBe(true);
+  });
+
+  it('is not given back by who had an earlier one', async () => {
+    const { clock, gate, retryAfterMs } = await shut();
+    await clock.advance(retryAfterMs);
+    const first = await gate().check();
+    await clock.advance(SLOT_MS);
+    expect((await gate().check()).open).toBe(true);
+    if (first.open && first.slot !== null) await gate().release(first.slot);
+    expect((await gate().check()).open).toBe(false);
+  });
+
+  it('F20 ends with an answer that asks to wait', async () => {
+    const { clock, gate, retryAfterMs } = await shut();
+    await clock.advance(retryAfterMs);
+    expect((await gate().check()).open).toBe(true);
+    await gate().report({ kind: 'not_sent', reason: 'rate_limited', retryAfterMs: 20_000, detail: '429' });
+    expect(await gate().check()).toMatchObject({ open: false, retryAfterMs: 20_000 });
+  });
+});
+
+describe('a try that could not connect', () => {
+  let bench: Bench;
+  afterEach(() => bench.close());
+
+  it('F24 F106 does not hold the slot against the other connections', async () => {
+    bench = await Bench.open({ registrations: [{ tokenExpirationMs: 30 * MINUTE }] });
+    const store = new FlakyStore();
+    const manager = bench.manager({ store });
+    const ids = ['a', 'b', 'c', 'd', 'e', 'f', 'g'];
+    for (const id of ids) await bench.signIn(manager.connection(id));
+    const refused = (id: string) =>
+      manager
+        .connection(id)
+        .getAccessToken({ waitMs: 1 })
+        .catch((error: { reason?: unknown }) => error.reason);
+    bench.emulator.faults.add({
+      match: { endpoint: 'token', grantType: 'refresh_token' },
+      kind: 'status',
+      status: 502,
+    });
+    await bench.clock.advance(30 * MINUTE);
+    const breaker = (): { failures: number; openUntil: number; halfOpenUntil: number } => {
+      const body = store.writes.findLast((write) => write.body.includes('"halfOpenUntil"'))?.body;
+      return body ? JSON.parse(body) : { failures: 0, openUntil: 0, halfOpenUntil: 0 };
+    };
+    for (const [at, id] of ids.slice(0, 5).entries()) {
+      await refused(id);
+      await vi.waitFor(() => expect(breaker().failures).toBe(at + 1));
+    }
+    bench.emulator.faults.clear();
+    await bench.clock.advance(breaker().openUntil - bench.clock.now());
+    const slots = () => store.writes.filter(({ body }) => /"halfOpenUntil":[1-9]/.test(body)).length;
+    const elsewhere = bench.manager({ store, http: { proxy: 'http://127.0.0.1:9' } });
+    const before = slots();
+    await elsewhere
+      .connection('f')
+      .getAccessToken()
+      .catch(() => undefined);
+    expect(slots()).toBe(before + 1);
+    await vi.waitFor(() => expect(breaker().halfOpenUntil).toBe(0));
+    expect(await manager.connection('g').getAccessToken()).toBeTruthy();
+  });
+});

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { cpuMs } from './cpu-time.fixture.ts';
 import { parseTokenResponse } from './token-response.ts';
 
 const VALID_JSON =
@@ -11,14 +12,15 @@ const ROOM = 65_000;
 
 type Body = string | Uint8Array;
 
-/** Milliseconds, and what came out. A pause of the garbage collector is not the parser's: the best of four counts. */
+/** Milliseconds of work, and what came out. A pause of the garbage collector is not the parser's: the best of four counts. */
 function timed(body: Body): { ms: number; parsed: ReturnType<typeof parseTokenResponse> } {
   let best = Number.POSITIVE_INFINITY;
   let parsed = parseTokenResponse('');
   for (let run = 0; run < 4 && best > LIMIT_MS; run += 1) {
-    const from = performance.now();
-    parsed = parseTokenResponse(body);
-    best = Math.min(best, performance.now() - from);
+    const ms = cpuMs(() => {
+      parsed = parseTokenResponse(body);
+    });
+    best = Math.min(best, ms);
   }
   return { ms: best, parsed };
 }
@@ -239,5 +241,5 @@ describe('hostile bodies', () => {
       ]),
     );
     expect(seen.get('ok')).toBeGreaterThan(500);
-  }, 60_000);
+  }, 180_000);
 });

@@ -65,7 +65,7 @@ describe('several processes on one file', () => {
     const events = (histories as CasEvent[][]).flat();
     expect(events.filter(({ kind }) => kind === 'won')).toHaveLength(PROCESSES * INCREMENTS);
     expect(findViolations(events, rows).slice(0, 10)).toEqual([]);
-  }, 120_000);
+  }, 300_000);
 
   it('keep what was acknowledged when a writer is killed in the middle, 6 times', async () => {
     const folder = testFolder();
@@ -88,7 +88,7 @@ describe('several processes on one file', () => {
       await store.close();
       expect(integrityOf(path)).toBe('ok');
     }
-  });
+  }, 120_000);
 
   it('go on when the holder of the write lock is killed, without its change', async () => {
     const path = join(testFolder(), 'tokens.db');

@@ -17,7 +17,7 @@ async function failure(outcome: Outcome): Promise<string> {
 describe('the simulation of several processes', () => {
   it.each([0, 1, 2, 3])(
     'F45 F46 F55 F60a F60b F60c F60d F60e F72 F73 I1 to I12 hold over seeds, part %i',
-    { timeout: 120_000 },
+    { timeout: 300_000 },
     async (part) => {
       for (let seed = part * SHARE + 1; seed <= (part + 1) * SHARE; seed += 1) {
         const outcome = await simulate(planOf(seed));
@@ -52,7 +52,7 @@ describe('the simulation of several processes', () => {
     ['journal keeps nothing', /I5|I10/, 400],
   ])(
     'notices when the %s, and shows a short history',
-    { timeout: 60_000 },
+    { timeout: 180_000 },
     async (sabotage, rules, seeds) => {
       for (let seed = 1; seed <= seeds; seed += 1) {
         const outcome = await simulate(planOf(seed), null, sabotage);

@@ -6,7 +6,7 @@ import type { CallResult } from './worker.ts';
 
 const PROCESSES = 8;
 const CALLERS = 125;
-const TIMEOUT_MS = 120_000;
+const TIMEOUT_MS = 300_000;
 const REVALIDATE_MS = 30_000;
 const SECOND_MS = 1_000;
 

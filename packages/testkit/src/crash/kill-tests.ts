@@ -3,7 +3,7 @@ import { type KillReport, killAt } from './kills.ts';
 import type { CrashSuiteOptions } from './options.ts';
 import { CRASH_POINTS, type CrashPoint, RECOVERED_WITHIN_MS } from './points.ts';
 
-const TIMEOUT_MS = 120_000;
+const TIMEOUT_MS = 300_000;
 /** More than a refresh takes, less than any lease. */
 const AT_ONCE_MS = 60_000;
 const SETTLE_MS = 5_000;

@@ -2,7 +2,7 @@ import { expect, it } from 'vitest';
 import { CrashStage } from './crash-stage.ts';
 import type { CrashSuiteOptions } from './options.ts';
 
-const TIMEOUT_MS = 120_000;
+const TIMEOUT_MS = 300_000;
 const ID = 'same-process';
 
 /** A program that starts again with the host name and process id of its predecessor, as containers do. */

@@ -19,18 +19,19 @@ const servers: Readonly<Record<string, string>> = {
   'packages/store-postgres': `${root}scripts/servers/postgres-setup.ts`,
 };
 
+/** Projects whose tests have no other process and no real time in them: what fails there once has failed. */
+const inOneProcess = new Set(['packages/core', 'packages/emulator']);
+
 export default defineConfig({
   test: {
     // The suites with real processes mostly wait: one worker more than two cores keeps both busy.
     maxWorkers: 3,
-    // Real processes and servers on a machine that others load, too: one more try there, and none on a desk.
-    retry: process.env.CI ? 1 : 0,
     // Named, because vitest picks a reporter that hides passing tests when it takes its reader for a program.
     reporters: ['default', new TestsJsonReporter()],
     projects: folders.map((folder) => ({
       test: {
         name: folder.slice(folder.indexOf('/') + 1),
-        retry: process.env.CI ? 1 : 0,
+        retry: process.env.CI && !inOneProcess.has(folder) ? 1 : 0,
         include:
           folder === 'scripts'
             ? ['scripts/**/*.test.ts']

@@ -11,6 +11,15 @@ export interface RecordedTest {
   readonly name: string;
   readonly state: 'passed' | 'failed' | 'skipped';
   readonly durationMs: number;
+  /** Real processes and servers on a machine that others load get one more try on CI. The run names who needed it. */
+  readonly retries?: number;
+}
+
+/** Tests that passed, and not at their first try. */
+export function secondTries(record: TestRecord): readonly string[] {
+  return record.tests
+    .filter(({ state, retries = 0 }) => state === 'passed' && retries > 0)
+    .map(({ name }) => name);
 }
 
 /** The content of `tests.json`. */

@@ -2,7 +2,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { closingLine, countTests } from './outcome.ts';
+import { closingLine, countTests, secondTries } from './outcome.ts';
 import { createRunFolder } from './run-folder.ts';
 import { Terminal } from './terminal.ts';
 
@@ -47,6 +47,19 @@ describe('closing line', () => {
       failed: 2,
       skipped: 1,
     });
+  });
+});
+
+describe('second tries', () => {
+  it('names what passed and not at once', () => {
+    const test = (name: string, state: 'passed' | 'failed', retries: number) => ({
+      name,
+      state,
+      durationMs: 0,
+      retries,
+    });
+    const tests = [test('a', 'passed', 0), test('b', 'passed', 1), test('c', 'failed', 1)];
+    expect(secondTries({ tests, otherFailures: [] })).toEqual(['b']);
   });
 });
 

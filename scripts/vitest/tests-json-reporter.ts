@@ -27,6 +27,7 @@ function testsOf(module: TestModule): RecordedTest[] {
       // A test that never ended, because its worker died, has not passed.
       state: state === 'pending' ? 'failed' : state,
       durationMs: Math.round(test.diagnostic()?.duration ?? 0),
+      retries: test.diagnostic()?.retryCount ?? 0,
     };
   });
 }

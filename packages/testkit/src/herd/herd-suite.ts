@@ -33,7 +33,7 @@ export interface HerdSuiteOptions {
   /**
    * How often the tokens run out.
    *
-   * @default 20
+   * @default HQ_HERD_ROUNDS, or 20
    */
   readonly rounds?: number;
 }
@@ -42,12 +42,12 @@ const PROCESSES = 8;
 const CALLERS = 125;
 const INCREMENTS = 200;
 const HOUR_MS = 3_600_000;
-const TIMEOUT_MS = 120_000;
+const TIMEOUT_MS = 300_000;
 const KEY = '0102'.repeat(16);
 
 /** Defines vitest tests with several real processes on one store. */
 export function herdSuite(options: HerdSuiteOptions): void {
-  const { name, worker, create, rounds = 20 } = options;
+  const { name, worker, create, rounds = Number(process.env.HQ_HERD_ROUNDS ?? '20') } = options;
   describe(`${PROCESSES} processes on one ${name} store`, () => {
     const cleanups: Array<() => Promise<void>> = [];
     let emulator: HerdEmulator;

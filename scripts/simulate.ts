@@ -9,6 +9,7 @@ import {
   emptyTally,
   merge,
   neverHit,
+  positionsOf,
   type Tally,
   tableOf,
 } from '../packages/core/src/simulation/tally.fixture.ts';
@@ -72,7 +73,10 @@ async function replay(only: string): Promise<void> {
 
 async function work(): Promise<void> {
   const tally = emptyTally();
-  for (let seed = from; seed < from + seeds; seed += 1) count(tally, await simulate(planOf(seed, switches)));
+  for (let seed = from; seed < from + seeds; seed += 1) {
+    const plan = planOf(seed, switches);
+    count(tally, await simulate(plan), plan.config);
+  }
   process.send?.(tally, () => process.disconnect());
 }
 
@@ -108,8 +112,9 @@ async function lead(): Promise<void> {
     const plan = planOf(seed, switches);
     console.log(reportOf(seed, await shrink(plan, await simulate(plan)), values.switches), '\n');
   }
-  const missed = seeds >= ENOUGH_FOR_ALL_CELLS ? neverHit(total) : [];
+  const missed = seeds >= ENOUGH_FOR_ALL_CELLS && values.switches === '' ? neverHit(total) : [];
   console.log(tableOf(total), '\n');
+  console.log(positionsOf(total));
   if (missed.length > 0) console.log(`never hit: ${missed.join(', ')}`);
   for (const [loss, times] of Object.entries(total.losses).sort()) console.log(`lost, ${loss}: ${times}`);
   if (total.failed.length > 0) console.log(`failed seeds: ${total.failed.slice(0, 1_000).join(' ')}`);

@@ -15,8 +15,14 @@ describe.skipIf(NO_POSTGRES)('on a real PostgreSQL', () => {
       return { store, args: [POSTGRES_URL, schema] };
     },
     emulator() {
-      const marker = process.env.HQ_EMULATOR_TOKEN_MARKER;
-      return createEmulator(marker ? { tokenMarker: marker } : {});
+      return createEmulator({
+        // Where a careless client would lose most.
+        previousAccessToken: 'ends',
+        reuse: 'family-revoked',
+        grants: 'newest',
+        refreshYear: 'absolute',
+        tokenMarker: process.env.HQ_EMULATOR_TOKEN_MARKER ?? '',
+      });
     },
   });
 });

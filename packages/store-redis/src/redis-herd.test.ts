@@ -21,8 +21,14 @@ describe.skipIf(NO_REDIS)('on a real Redis', () => {
         return { store: redisStore({ client: opened.client, prefix }), args: [prefix, driver] };
       },
       emulator() {
-        const marker = process.env.HQ_EMULATOR_TOKEN_MARKER;
-        return createEmulator(marker ? { tokenMarker: marker } : {});
+        return createEmulator({
+          // Where a careless client would lose most.
+          previousAccessToken: 'ends',
+          reuse: 'family-revoked',
+          grants: 'newest',
+          refreshYear: 'absolute',
+          tokenMarker: process.env.HQ_EMULATOR_TOKEN_MARKER ?? '',
+        });
       },
     });
   }

@@ -12,7 +12,13 @@ herdSuite({
     return { store: sqliteStore({ path }), args: [path] };
   },
   emulator() {
-    const marker = process.env.HQ_EMULATOR_TOKEN_MARKER;
-    return createEmulator(marker ? { tokenMarker: marker } : {});
+    return createEmulator({
+      // Where a careless client would lose most.
+      previousAccessToken: 'ends',
+      reuse: 'family-revoked',
+      grants: 'newest',
+      refreshYear: 'absolute',
+      tokenMarker: process.env.HQ_EMULATOR_TOKEN_MARKER ?? '',
+    });
   },
 });

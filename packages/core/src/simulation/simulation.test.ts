@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { planOf } from './plan.fixture.ts';
 import { type Outcome, simulate } from './run.fixture.ts';
 import { parseSelection, reportOf, selectionText, shrink } from './shrink.fixture.ts';
-import { count, emptyTally, neverHit, tableOf } from './tally.fixture.ts';
+import { count, emptyTally, neverHit, positionsOf, tableOf } from './tally.fixture.ts';
 import type { Sabotage } from './world.fixture.ts';
 
 const SHARE = 500;
@@ -20,17 +20,19 @@ describe('the simulation of several processes', () => {
     { timeout: 300_000 },
     async (part) => {
       for (let seed = part * SHARE + 1; seed <= (part + 1) * SHARE; seed += 1) {
-        const outcome = await simulate(planOf(seed));
-        count(total, outcome);
+        const plan = planOf(seed);
+        const outcome = await simulate(plan);
+        count(total, outcome, plan.config);
         unlabelled += outcome.unlabelled;
         if (outcome.violations.length > 0) expect.fail(await failure(outcome));
       }
     },
   );
 
-  it('hits every fault at every wait', () => {
+  it('hits every fault at every wait, with the switches of the provider in every combination', () => {
     expect(total.seeds).toBe(4 * SHARE);
     console.log(tableOf(total));
+    console.log(positionsOf(total));
     console.log(
       `${total.cycles} refresh cycles, ${total.faults} faults, ${unlabelled} unlabelled losses, ${JSON.stringify(total.losses)}`,
     );

@@ -1,4 +1,5 @@
 import { CELLS, cellName, KINDS, kindsAt, POINTS } from './faults.fixture.ts';
+import type { Config } from './plan.fixture.ts';
 import type { Outcome } from './run.fixture.ts';
 
 /** What a set of runs came to; plain data, so that it can cross between processes. */
@@ -11,8 +12,24 @@ export interface Tally {
   unlabelled: number;
   cells: Record<string, number>;
   losses: Record<string, number>;
+  /** Runs by how the provider's switches stood. */
+  positions: Record<string, number>;
   failed: number[];
 }
+
+/** What nobody knows about the provider and what a careless client would lose a grant by, in every combination. */
+const POSITIONS = {
+  previousAccess: ['stays', 'ends'],
+  replaced: ['refused', 'revoked', 'same', 'fork', 'replace'],
+  year: ['sliding', 'absolute'],
+  grants: ['many', 'newest'],
+  refusal: ['recognized', 'unnamed', 'named'],
+} as const satisfies { [Name in keyof Config]?: readonly Config[Name][] };
+const SWITCHES = Object.keys(POSITIONS) as (keyof typeof POSITIONS)[];
+const ALL_POSITIONS = SWITCHES.reduce<string[]>(
+  (names, name) => names.flatMap((before) => POSITIONS[name].map((value) => `${before} ${value}`.trim())),
+  [''],
+);
 
 export function emptyTally(): Tally {
   return {
@@ -24,11 +41,13 @@ export function emptyTally(): Tally {
     unlabelled: 0,
     cells: {},
     losses: {},
+    positions: {},
     failed: [],
   };
 }
 
-export function count(tally: Tally, outcome: Outcome): void {
+export function count(tally: Tally, outcome: Outcome, config: Config): void {
+  add(tally.positions, SWITCHES.map((name) => config[name]).join(' '), 1);
   tally.seeds += 1;
   tally.cycles += outcome.cycles;
   tally.calls += outcome.calls;
@@ -49,6 +68,7 @@ export function merge(into: Tally, from: Tally): void {
   into.unlabelled += from.unlabelled;
   for (const [cell, times] of Object.entries(from.cells)) add(into.cells, cell, times);
   for (const [loss, times] of Object.entries(from.losses)) add(into.losses, loss, times);
+  for (const [name, times] of Object.entries(from.positions)) add(into.positions, name, times);
   into.failed.push(...from.failed);
 }
 
@@ -56,9 +76,17 @@ function add(counts: Record<string, number>, name: string, times: number): void 
   counts[name] = (counts[name] ?? 0) + times;
 }
 
-/** Cells that can be hit and were not. */
+/** Cells that can be hit, and combinations of the provider's switches, that were not. */
 export function neverHit(tally: Tally): string[] {
-  return CELLS.map(cellName).filter((cell) => !tally.cells[cell]);
+  return [
+    ...CELLS.map(cellName).filter((cell) => !tally.cells[cell]),
+    ...ALL_POSITIONS.filter((name) => !tally.positions[name]),
+  ];
+}
+
+export function positionsOf(tally: Tally): string {
+  const times = ALL_POSITIONS.map((name) => tally.positions[name] ?? 0);
+  return `the provider's switches stood in ${times.filter((each) => each > 0).length} of ${times.length} combinations, in each for ${Math.min(...times)} to ${Math.max(...times)} runs`;
 }
 
 /** Fault kinds across, awaits down; a dot where a fault has no meaning. */

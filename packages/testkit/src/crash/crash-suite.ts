@@ -1,7 +1,7 @@
 import { afterAll, describe } from 'vitest';
 import { dropCompileCache } from './crash-stage.ts';
 import { herdTests } from './herd-tests.ts';
-import { graceTests, killTests } from './kill-tests.ts';
+import { familyTests, graceTests, killTests } from './kill-tests.ts';
 import type { CrashSuiteOptions } from './options.ts';
 import { outageTests } from './outage-tests.ts';
 import { ownIntentTests } from './own-intent-tests.ts';
@@ -20,6 +20,7 @@ export function crashSuite(options: CrashSuiteOptions): void {
     kills.first();
     stopTests(options, rounds);
     outageTests(options, rounds);
+    familyTests(options, rounds);
     graceTests(options, rounds);
     herdTests(options, rounds);
     ownIntentTests(options);

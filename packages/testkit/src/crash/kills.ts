@@ -11,6 +11,8 @@ export interface KillReport {
   /** How the process ended that was taken down. */
   readonly how: NodeJS.Signals | number;
   readonly outcome: Outcome;
+  /** Virtual milliseconds from there to the outcome. */
+  readonly afterMs: number;
   /** Verdicts on the refresh tokens that were presented. */
   readonly presented: readonly string[];
   readonly rotatedUnused: boolean;
@@ -38,16 +40,21 @@ export async function killAt(
   const stage = await CrashStage.open(options, ids, { switches, place: await options.create() });
   try {
     const ends = new Map<string, NodeJS.Signals | number>();
+    const endedAt = new Map<string, number>();
+    const ended = (id: string, how: NodeJS.Signals | number): void => {
+      ends.set(id, how);
+      endedAt.set(id, stage.emulator.clock.now());
+    };
     const seconds = points.filter(({ second }) => second);
     stage.expire();
     if (together) {
       const how = await killOnce(stage, points);
-      for (const id of ids) ends.set(id, how);
+      for (const id of ids) ended(id, how);
     } else {
       await killOnce(stage, seconds);
       await pooled(
         points.filter(({ second }) => !second),
-        async (point) => void ends.set(point.id, await killOne(stage, point)),
+        async (point) => ended(point.id, await killOne(stage, point)),
       );
     }
     for (const { id } of points.filter(({ torn }) => torn)) tearEntry(join(stage.folder, 'journal'), id);
@@ -58,6 +65,7 @@ export async function killAt(
       : await Promise.all(seconds.map((point) => startAt(stage, point)));
     stage.emulator.clock.setRate(RATE);
     const others = points.filter(({ second }) => !second);
+    const drivenFrom = stage.emulator.clock.now();
     const outcomes = await stage.drive([
       ...others.map(({ id }) => [survivor, id] as const),
       ...victims.map((victim, index) => [victim, seconds[index]?.id ?? ''] as const),
@@ -72,6 +80,8 @@ export async function killAt(
       reports.set(id, {
         how: ends.get(id) ?? 0,
         outcome,
+        afterMs:
+          drivenFrom - (endedAt.get(id) ?? drivenFrom) + (outcome.kind === 'gone' ? 0 : outcome.virtualMs),
         presented: stage.presented(id),
         rotatedUnused: stage.rotatedUnused(id),
         rotatedUnread: stage.rotatedUnread(id),

@@ -1,3 +1,5 @@
+import { once } from 'node:events';
+import { type AddressInfo, createServer } from 'node:net';
 import { createTokenManager, memoryStore, type TokenManager } from '@hq-oauth/core';
 import { followClock } from '@hq-oauth/core/testing';
 import { createEmulator, type Emulator } from '@hq-oauth/emulator';
@@ -33,14 +35,13 @@ export function userOf(req: HighQRequest): string | undefined {
 export async function serve(
   platform: Platform,
   metadata: (world: World) => ModuleMetadata,
-  { prefix, clockOf = followClock }: { prefix?: string; clockOf?: typeof followClock } = {},
+  { prefix }: { prefix?: string } = {},
 ): Promise<Served> {
   const emulator = await createEmulator({
     clock: 'virtual',
     tokenMarker: process.env.HQ_EMULATOR_TOKEN_MARKER ?? '',
   });
-  const clock = clockOf(emulator.env.HIGHQ_TEST_CLOCK);
-  // Its port is known before its modules are: the redirect URI names it.
+  const clock = followClock(emulator.env.HIGHQ_TEST_CLOCK);
   const adapter: AbstractHttpAdapter = platform === 'express' ? new ExpressAdapter() : new FastifyAdapter();
   const port = await freePort();
   const url = `http://127.0.0.1:${port}`;
@@ -102,11 +103,12 @@ export function managerOptions(emulator: Emulator, url: string, callback = '/hig
   } as const;
 }
 
+/** The redirect URI names the port, so it is wanted before the application is there. */
 async function freePort(): Promise<number> {
-  const { createServer } = await import('node:net');
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const address = server.address();
-  await new Promise((resolve) => server.close(resolve));
-  return typeof address === 'object' && address !== null ? address.port : 0;
+  const server = createServer().listen(0, '127.0.0.1');
+  await once(server, 'listening');
+  const { port } = server.address() as AddressInfo;
+  server.close();
+  await once(server, 'close');
+  return port;
 }

@@ -1,4 +1,4 @@
-import { createTokenManager, type TokenManager, type TokenManagerOptions } from '@hq-oauth/core';
+import { createTokenManager, type TokenManagerOptions } from '@hq-oauth/core';
 import { createWebHandlers, type WebHandlers, type WebOptions } from '@hq-oauth/core/web';
 import { ConfigurableModuleBuilder } from '@nestjs/common';
 import { DEFAULT_NAME, getHighQToken } from './highq.decorators.ts';
@@ -10,12 +10,15 @@ interface GivenManager<Req> {
   /** One manager, or a function of the request: a tenant per host. */
   readonly manager: WebOptions<Req>['manager'];
   readonly managerOptions?: never;
+  readonly closeTimeoutMs?: never;
 }
 
 /** A manager that the module makes, and closes when the application shuts down. The store in it stays yours. */
 interface MadeManager {
   /** For `createTokenManager`; what is not given comes from the `HIGHQ_…` variables. */
   readonly managerOptions: TokenManagerOptions;
+  /** How long the end of the application may wait for tokens that are not stored yet. @default as for `manager.close()` */
+  readonly closeTimeoutMs?: number;
   readonly manager?: never;
 }
 
@@ -44,8 +47,8 @@ export interface HighQRuntime {
   readonly name: string;
   readonly web: WebHandlers<HighQRequest>;
   readonly manager: WebOptions<HighQRequest>['manager'];
-  /** The manager to close; `null`: it was given. */
-  readonly made: TokenManager | null;
+  /** Ends what the module made. */
+  close(): Promise<void>;
 }
 
 export const HIGHQ_RUNTIME = Symbol('hq-oauth.runtime');
@@ -80,13 +83,16 @@ export const { ConfigurableModuleClass } = new ConfigurableModuleBuilder<HighQMo
 
 /** @throws ConfigurationError with every problem of the options */
 async function runtimeOf(options: HighQModuleOptions, name: string): Promise<HighQRuntime> {
-  const { managerOptions, manager: given, ...rest } = options;
+  const { managerOptions, closeTimeoutMs, manager: given, ...rest } = options;
   const made = managerOptions === undefined ? null : createTokenManager(managerOptions);
+  const close = async (): Promise<void> => {
+    await made?.close(closeTimeoutMs === undefined ? {} : { timeoutMs: closeTimeoutMs });
+  };
   try {
     const manager = (made ?? given) as HighQRuntime['manager'];
-    return { name, manager, made, web: createWebHandlers<HighQRequest>({ ...rest, manager }) };
+    return { name, manager, close, web: createWebHandlers<HighQRequest>({ ...rest, manager }) };
   } catch (error) {
-    await made?.close();
+    await close();
     throw error;
   }
 }

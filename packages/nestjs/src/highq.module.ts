@@ -79,6 +79,6 @@ export class HighQModule extends ConfigurableModuleClass implements NestModule, 
 
   /** By now the server has answered its last request. What the module did not make stays open. */
   async onApplicationShutdown(): Promise<void> {
-    await this.#runtime.made?.close();
+    await this.#runtime.close();
   }
 }

@@ -144,6 +144,42 @@ describe.skipIf(withoutChromium)('the example in a browser', () => {
     expect(cookies.filter(({ name }) => name.includes('highq-login'))).toEqual([]);
   });
 
+  it('F85 honours one of two tabs, and connects by the page that the other one gets', async () => {
+    await signInAtTheFirm();
+    const other = await page.context().newPage();
+    await other.goto(`${example.url}/matters`);
+    await signInAtHighQ();
+    await other.getByRole('button', { name: 'Connect to HighQ', exact: true }).click();
+    await button('Allow').click();
+    await other.getByRole('button', { name: 'Allow', exact: true }).click();
+    const headings = await Promise.all(
+      [page, other].map((tab) => tab.getByRole('heading', { level: 1 }).textContent()),
+    );
+    expect(headings.filter((text) => text === 'Is this your HighQ account?').length).toBeLessThanOrEqual(1);
+    expect(example.emulator.ledger.count({ kind: 'presented', tokenType: 'code' })).toBe(1);
+    await other.goto(`${example.url}/highq/connect?returnTo=/matters`);
+    await other.getByRole('button', { name: 'Connect to HighQ', exact: true }).click();
+    await other.getByRole('button', { name: 'Allow', exact: true }).click();
+    await other.getByRole('button', { name: 'Use this account', exact: true }).click();
+    expect(await other.locator('main a[href^="/matters/"]').count()).toBe(5);
+  });
+
+  it('F83 stands the back button, and goes on with the page open past expiry', async () => {
+    await connect();
+    await page.goBack();
+    await page.goto(`${example.url}/matters`);
+    expect(await matters()).toBe(5);
+    example.emulator.clock.advance(6 * HOUR);
+    await page.getByRole('link', { name: /Harbour Wind Farm/ }).click();
+    await page.getByRole('link', { name: /Conditions precedent/ }).waitFor();
+    await page.getByRole('link', { name: 'Connection' }).click();
+    await page.getByText('Access renewed', { exact: true }).waitFor();
+    expect(await page.locator('dt:text-is("Renewals so far") + dd').textContent()).toBe('1');
+    expect(example.emulator.ledger.refreshes()).toBe(1);
+    expect(example.emulator.ledger.count({ kind: 'presented', tokenType: 'code' })).toBe(1);
+    expect(complaints).toEqual([]);
+  });
+
   it('ends with a disconnect, and asks to connect again', async () => {
     await connect();
     await page.getByRole('link', { name: 'Connection' }).click();

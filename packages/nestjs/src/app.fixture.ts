@@ -3,7 +3,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { createTokenManager, memoryStore, type TokenManager } from '@hq-oauth/core';
 import { followClock } from '@hq-oauth/core/testing';
 import { createEmulator, type Emulator } from '@hq-oauth/emulator';
-import type { ModuleMetadata } from '@nestjs/common';
+import type { INestApplication, ModuleMetadata } from '@nestjs/common';
 import { type AbstractHttpAdapter, NestFactory } from '@nestjs/core';
 import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
@@ -35,7 +35,7 @@ export function userOf(req: HighQRequest): string | undefined {
 export async function serve(
   platform: Platform,
   metadata: (world: World) => ModuleMetadata,
-  { prefix }: { prefix?: string } = {},
+  { prefix, prepare }: { prefix?: string; prepare?: (app: INestApplication) => void } = {},
 ): Promise<Served> {
   const emulator = await createEmulator({
     clock: 'virtual',
@@ -63,6 +63,7 @@ export async function serve(
       forceCloseConnections: true,
     });
     app.useGlobalFilters(new HighQExceptionFilter());
+    prepare?.(app);
     if (prefix !== undefined) app.setGlobalPrefix(prefix);
     await app.listen(port, '127.0.0.1');
     let stopped: Promise<void> | null = null;

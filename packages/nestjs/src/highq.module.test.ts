@@ -1,4 +1,5 @@
 import { type Connection, isHighQError, type TokenManager } from '@hq-oauth/core';
+import { createEmulator } from '@hq-oauth/emulator';
 import {
   type CanActivate,
   Controller,
@@ -10,7 +11,7 @@ import {
   type ModuleMetadata,
   UseGuards,
 } from '@nestjs/common';
-import { APP_GUARD } from '@nestjs/core';
+import { APP_GUARD, NestFactory } from '@nestjs/core';
 import { HealthCheckService, TerminusModule } from '@nestjs/terminus';
 import { afterEach, describe, expect, it } from 'vitest';
 import { managerOptions, PLATFORMS, type Served, serve, userOf, type World } from './app.fixture.ts';
@@ -23,6 +24,7 @@ import {
   HighQModule,
   type HighQModuleOptions,
   type HighQOptionsFactory,
+  type HighQRequest,
   InjectHighQ,
 } from './index.ts';
 
@@ -79,6 +81,10 @@ class HealthController {
   check() {
     return this.health.check([() => this.highq.isHealthy('highq')]);
   }
+}
+
+interface Hooks {
+  addHook(name: 'preHandler', hook: (req: HighQRequest) => Promise<void>): unknown;
 }
 
 const controllers = [SitesController];
@@ -170,6 +176,33 @@ describe.each(PLATFORMS)('HighQModule on %s', (platform) => {
     expect((await app.get('/highq/connect', 'ann')).status).toBe(200);
     expect((await app.get('/highq/connect')).status).toBe(401);
     expect((await app.get('/highq/connect', 'mallory')).status).toBe(403);
+    await connected(app);
+    expect((await app.get('/sites', 'ann')).status).toBe(200);
+  });
+
+  it("comes after the application's own middleware or hooks, with its routes as well", async () => {
+    const sessionOf = (req: HighQRequest): string | undefined => Reflect.get(req, 'session');
+    const begin = (req: HighQRequest): void => void Reflect.set(req, 'session', userOf(req));
+    const app = await start(
+      ({ manager }) => ({
+        imports: [HighQModule.forRoot({ manager, connectionId: sessionOf })],
+        controllers,
+      }),
+      {
+        prepare(application) {
+          if (platform === 'express') {
+            application.use((req: HighQRequest, _res: unknown, next: () => void) => {
+              begin(req);
+              next();
+            });
+          } else {
+            const instance: Hooks = application.getHttpAdapter().getInstance();
+            instance.addHook('preHandler', async (req) => begin(req));
+          }
+        },
+      },
+    );
+    expect((await app.get('/highq/connect', 'ann')).status).toBe(200);
     await connected(app);
     expect((await app.get('/sites', 'ann')).status).toBe(200);
   });
@@ -340,4 +373,23 @@ describe.each(PLATFORMS)('HighQModule on %s', (platform) => {
     await connected(app);
     expect((await app.get('/sites', 'ann')).status).toBe(200);
   });
+});
+
+it('serves jobs of a program that has no server', async () => {
+  const emulator = await createEmulator({ tokenMarker: process.env.HQ_EMULATOR_TOKEN_MARKER ?? '' });
+  class Jobs {}
+  const highq = HighQModule.forRoot({
+    managerOptions: managerOptions(emulator, 'http://127.0.0.1:1'),
+    connectionId: () => null,
+  });
+  const context = await NestFactory.createApplicationContext(
+    { module: Jobs, imports: [highq] },
+    { logger: false },
+  );
+  const manager = context.get<TokenManager>(getHighQToken(), { strict: false });
+  const { code } = await emulator.authorize({});
+  await manager.connection('ann').exchangeCode(code);
+  expect((await manager.connection('ann').fetch('6/sites')).status).toBe(200);
+  await context.close();
+  await emulator.close();
 });

@@ -129,4 +129,34 @@ describe.each(PLATFORMS)('a sign-in over HTTP on %s', (platform) => {
     expect((await tab.go(callback)).status).toBe(400);
     expect(served.emulator.ledger.count({ kind: 'presented', tokenType: 'code' })).toBe(1);
   });
+
+  it('F87 F92 begins nothing for another site, and sends people back to the configured address only', async () => {
+    const connect = new URL(`${served.url}/highq/connect`);
+    const cookie = 'user=ann';
+    const foreign = { cookie, 'sec-fetch-site': 'cross-site', origin: 'https://evil.example' };
+    const refused = await exchange(connect, {}, foreign);
+    expect([refused.statusCode, refused.headers['set-cookie']]).toEqual([403, undefined]);
+    const spoofed = { cookie, 'sec-fetch-site': 'same-origin', host: 'evil.example' };
+    const begun = await exchange(connect, {}, { ...spoofed, 'x-forwarded-host': 'evil.example' });
+    const target = new URL(begun.headers.location ?? '');
+    expect(target.searchParams.get('redirect_uri')).toBe(`${served.url}/highq/callback`);
+  });
+
+  it('survives a Host header that is none, a method that it does not know and a form that is too long', async () => {
+    const sites = await exchange(new URL(`${served.url}/sites`), undefined, { host: 'a b' });
+    expect(sites.statusCode).toBe(401);
+    const put = await fetch(`${served.url}/highq/callback`, { method: 'PUT' });
+    expect([put.status, put.headers.get('allow')]).toEqual([405, 'GET, HEAD']);
+    const form = { padding: 'x'.repeat(100_000), decision: 'confirm' };
+    const long = await exchange(new URL(`${served.url}/highq/confirm`), form, {
+      cookie: 'user=ann',
+      'sec-fetch-site': 'same-origin',
+    });
+    expect(long.statusCode).toBe(400);
+    const head = await fetch(`${served.url}/highq/connect`, {
+      method: 'HEAD',
+      headers: { cookie: 'user=ann' },
+    });
+    expect([head.status, await head.text()]).toEqual([200, '']);
+  });
 });

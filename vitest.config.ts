@@ -17,6 +17,7 @@ const folders = [
 const servers: Readonly<Record<string, string>> = {
   'packages/store-redis': `${root}scripts/servers/redis-setup.ts`,
   'packages/store-postgres': `${root}scripts/servers/postgres-setup.ts`,
+  'apps/nestjs-example': `${root}scripts/servers/postgres-setup.ts`,
 };
 
 /** Projects whose tests have no other process and no real time in them: what fails there once has failed. */

@@ -24,7 +24,8 @@ function problemsIn(beside: string, samples: readonly string[]): string {
   }
   const config = {
     extends: '../../../tsconfig.base.json',
-    compilerOptions: { noEmit: true, noUnusedLocals: false },
+    // As programs on Nest have it.
+    compilerOptions: { noEmit: true, noUnusedLocals: false, experimentalDecorators: true },
     include: ['*.ts'],
   };
   writeFileSync(join(folder, 'tsconfig.json'), JSON.stringify(config));
@@ -44,6 +45,7 @@ describe('the samples of the pages', () => {
     ['README.md', 'apps/express-example'],
     ['packages/core/README.md', 'apps/express-example'],
     ['packages/express/README.md', 'apps/express-example'],
+    ['packages/nestjs/README.md', 'packages/nestjs'],
     ['packages/store-sqlite/README.md', 'apps/express-example'],
     ['packages/emulator/README.md', 'apps/express-example'],
     ['packages/store-redis/README.md', 'packages/store-redis'],

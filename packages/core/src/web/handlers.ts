@@ -11,6 +11,8 @@ import { connectionIdOf, managerOf, seeOther, type Visit, visitOf, wantedPath } 
 /** What an adapter calls. `req` is the framework's own request, handed to the application's functions. */
 export interface WebHandlers<Req> {
   readonly basePath: string;
+  /** Each route that is not off: for frameworks that are told their paths beforehand. */
+  readonly paths: readonly string[];
   /** Whether this path is one of the routes. */
   owns(pathname: string): boolean;
   /** Answers a request to one of the routes; `null`: it is none of them. Rejects with what hq-oauth did not throw. */
@@ -42,6 +44,7 @@ export function createWebHandlers<Req>(options: WebOptions<Req>): WebHandlers<Re
 
   return {
     basePath: settings.basePath,
+    paths: Object.values(settings.paths).filter((path) => path !== null),
     owns: (pathname) => routeOf(pathname) !== undefined,
     async handle(request, req) {
       const name = routeOf(new URL(request.url).pathname);

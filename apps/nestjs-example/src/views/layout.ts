@@ -1,0 +1,48 @@
+import type { FirmUser } from '../firm-users.ts';
+import { type Html, html } from './html.ts';
+
+export type Section = 'matters' | 'people' | 'connection';
+
+const SECTIONS: readonly { section: Section; path: string; name: string }[] = [
+  { section: 'matters', path: '/matters', name: 'Matters' },
+  { section: 'people', path: '/people', name: 'People' },
+  { section: 'connection', path: '/connection', name: 'Connection' },
+];
+
+export interface Frame {
+  readonly title: string;
+  readonly user: FirmUser | null;
+  readonly section?: Section;
+}
+
+export function layout({ title, user, section }: Frame, content: Html): string {
+  const links = SECTIONS.map(
+    ({ section: one, path, name }) =>
+      html`<a href="${path}"${one === section ? html` aria-current="page"` : ''}>${name}</a>`,
+  );
+  return html`<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>${title} · Hartwell Lyle</title>
+<link rel="stylesheet" href="/style.css">
+<link rel="icon" href="data:,">
+</head>
+<body>
+<a class="skip" href="#content">To the content</a>
+<header><div class="bar">
+<a class="firm" href="/"><span class="mark" aria-hidden="true">HL</span>Hartwell Lyle</a>
+${
+  user &&
+  html`<nav aria-label="Main">${links}</nav>
+<div class="who"><span>${user.name}</span><form method="post" action="/logout"><button class="quiet">Sign out</button></form></div>`
+}
+</div></header>
+<main id="content">
+${content}
+</main>
+</body>
+</html>
+`.text;
+}

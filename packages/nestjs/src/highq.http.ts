@@ -1,0 +1,81 @@
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
+import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
+
+/** What requests of Express and of Fastify have in common. Name your platform's own type to see the rest of it. */
+export interface HighQRequest {
+  readonly method: string;
+  readonly originalUrl: string;
+  readonly protocol: string;
+  readonly headers: IncomingHttpHeaders;
+}
+
+/** What Fastify's reply adds to the bare response that Express has. */
+export interface FastifyLikeReply {
+  readonly raw: ServerResponse;
+  code(status: number): unknown;
+  header(name: string, value: string): unknown;
+  send(body?: unknown): unknown;
+}
+
+export type HighQReply = ServerResponse | FastifyLikeReply;
+
+/** Node's own request below: Express extends it, Fastify wraps it. */
+export function incomingOf(req: HighQRequest): IncomingMessage {
+  const raw: unknown = Reflect.get(req, 'raw');
+  return (raw ?? req) as IncomingMessage;
+}
+
+export function outgoingOf(res: HighQReply): ServerResponse {
+  return 'raw' in res ? res.raw : res;
+}
+
+/** The path as the visitor asked for it, wherever the application is mounted. */
+export function pathOf(req: HighQRequest): string {
+  return req.originalUrl.split('?', 1)[0] ?? '/';
+}
+
+/** `withBody: false` for an answer that looks at address and headers only. */
+export function toRequest(req: HighQRequest, { withBody = true } = {}): Request {
+  const headers = new Headers();
+  for (const [name, values] of Object.entries(incomingOf(req).headersDistinct)) {
+    for (const value of values ?? []) headers.append(name, value);
+  }
+  const { method } = req;
+  const url = `${req.protocol}://${req.headers.host}${req.originalUrl}`;
+  // A client chooses its Host header freely: an unusable one must not turn into an error of the server.
+  const target = URL.canParse(url) ? url : 'http://host.invalid/';
+  const body = withBody && method !== 'GET' && method !== 'HEAD' ? bodyOf(req) : null;
+  return new Request(target, { method, headers, ...(body && { body, duplex: 'half' as const }) });
+}
+
+/** What a body parser has read already comes as an object, and only its text fields matter to these routes. */
+function bodyOf(req: HighQRequest): URLSearchParams | ReturnType<typeof Readable.toWeb> | null {
+  const body: unknown = Reflect.get(req, 'body');
+  if (body instanceof Readable) return Readable.toWeb(body);
+  if (typeof body === 'object' && body !== null) {
+    return new URLSearchParams(
+      Object.entries(body).filter((field): field is [string, string] => typeof field[1] === 'string'),
+    );
+  }
+  const incoming = incomingOf(req);
+  return incoming.readableEnded ? null : Readable.toWeb(incoming);
+}
+
+export async function send(res: HighQReply, response: Response): Promise<void> {
+  const body = response.body && Readable.fromWeb(response.body as Parameters<typeof Readable.fromWeb>[0]);
+  if ('raw' in res) {
+    res.code(response.status);
+    for (const [name, value] of response.headers) res.header(name, value);
+    res.send(body ?? undefined);
+    return;
+  }
+  res.statusCode = response.status;
+  for (const [name, value] of response.headers) {
+    if (name === 'set-cookie') res.appendHeader(name, value);
+    else res.setHeader(name, value);
+  }
+  if (body === null) res.end();
+  // A visitor who goes away in the middle of an answer is no error of the application; the stream ends with them.
+  else await pipeline(body, res).catch(() => res.destroy());
+}

@@ -1,0 +1,395 @@
+import { type Connection, isHighQError, type TokenManager } from '@hq-oauth/core';
+import { createEmulator } from '@hq-oauth/emulator';
+import {
+  type CanActivate,
+  Controller,
+  type ExecutionContext,
+  Get,
+  Inject,
+  Injectable,
+  Module,
+  type ModuleMetadata,
+  UseGuards,
+} from '@nestjs/common';
+import { APP_GUARD, NestFactory } from '@nestjs/core';
+import { HealthCheckService, TerminusModule } from '@nestjs/terminus';
+import { afterEach, describe, expect, it } from 'vitest';
+import { managerOptions, PLATFORMS, type Served, serve, userOf, type World } from './app.fixture.ts';
+import {
+  AllowDisconnected,
+  getHighQToken,
+  HighQ,
+  HighQGuard,
+  HighQHealthIndicator,
+  HighQModule,
+  type HighQModuleOptions,
+  type HighQOptionsFactory,
+  type HighQRequest,
+  InjectHighQ,
+} from './index.ts';
+
+const HOUR = 3_600_000;
+
+@Controller()
+@UseGuards(HighQGuard)
+class SitesController {
+  readonly manager: TokenManager;
+
+  constructor(@InjectHighQ() manager: TokenManager) {
+    this.manager = manager;
+  }
+
+  @Get()
+  @AllowDisconnected()
+  async start(@HighQ() highq: Connection | null) {
+    return { highq: highq?.id ?? null, state: (await highq?.status())?.state ?? null };
+  }
+
+  @Get('sites')
+  sites(@HighQ() highq: Connection) {
+    return highq.client('6/sites').json();
+  }
+
+  @Get('injected')
+  async injected() {
+    return { same: (await this.manager.health()).status };
+  }
+}
+
+@Controller('client')
+class ClientController {
+  @Get()
+  @UseGuards(HighQGuard.for('client'))
+  async token(@HighQ('client') highq: Connection) {
+    return { id: highq.id };
+  }
+}
+
+@Controller('health')
+class HealthController {
+  readonly health: HealthCheckService;
+  readonly highq: HighQHealthIndicator;
+  constructor(
+    @Inject(HealthCheckService) health: HealthCheckService,
+    @Inject(HighQHealthIndicator) highq: HighQHealthIndicator,
+  ) {
+    this.health = health;
+    this.highq = highq;
+  }
+
+  @Get()
+  check() {
+    return this.health.check([() => this.highq.isHealthy('highq')]);
+  }
+}
+
+interface Hooks {
+  addHook(name: 'preHandler', hook: (req: HighQRequest) => Promise<void>): unknown;
+}
+
+const controllers = [SitesController];
+const plain = ({ manager }: World): ModuleMetadata => ({
+  imports: [HighQModule.forRoot({ manager, connectionId: userOf })],
+  controllers,
+});
+
+async function connected(served: Served, user = 'ann', manager = served.manager): Promise<void> {
+  const { code } = await served.emulator.authorize({});
+  await manager.connection(user).exchangeCode(code);
+}
+
+describe.each(PLATFORMS)('HighQModule on %s', (platform) => {
+  let served: Served | null = null;
+  const start = async (...args: Parameters<typeof serve> extends [unknown, ...infer Rest] ? Rest : never) => {
+    served = await serve(platform, ...args);
+    return served;
+  };
+  afterEach(async () => {
+    await served?.close();
+    served = null;
+  });
+
+  it('serves the data of the visitor, before and after the access token has expired', async () => {
+    const app = await start(plain);
+    await connected(app);
+    for (const hours of [0, 6]) {
+      app.emulator.clock.advance(hours * HOUR);
+      const answer = await app.get('/sites', 'ann');
+      expect([answer.status, ((await answer.json()) as { site: unknown[] }).site.length]).toEqual([200, 5]);
+    }
+    expect(app.emulator.ledger.refreshes()).toBe(1);
+    expect(app.emulator.requests.count({ status: 403 })).toBe(0);
+  });
+
+  it('F109 lets nobody in who is anonymous, or not connected, unless AllowDisconnected says so', async () => {
+    const app = await start(plain);
+    const [anonymous, stranger] = [await app.get('/sites'), await app.get('/injected', 'ann')];
+    expect([anonymous.status, stranger.status]).toEqual([401, 401]);
+    expect(anonymous.headers.get('content-type')).toBe('application/problem+json');
+    expect(await anonymous.json()).not.toHaveProperty('connectUrl');
+    expect(await stranger.json()).toMatchObject({ code: 'not_connected', connectUrl: '/highq/connect' });
+    expect(await (await app.get('/')).json()).toEqual({ highq: null, state: null });
+    expect(await (await app.get('/', 'ann')).json()).toEqual({ highq: 'ann', state: 'disconnected' });
+    await connected(app);
+    expect(await (await app.get('/injected', 'ann')).json()).toEqual({ same: 'up' });
+  });
+
+  it('leads to HighQ from its connect page, which lies outside of a global prefix', async () => {
+    const app = await start(plain, { prefix: 'api' });
+    expect((await app.get('/api', 'ann')).status).toBe(200);
+    const page = await app.get('/highq/connect', 'ann');
+    expect([page.status, await page.text()]).toEqual([200, expect.stringContaining('Connect to HighQ')]);
+    const begun = await fetch(`${app.url}/highq/connect`, {
+      method: 'POST',
+      redirect: 'manual',
+      body: new URLSearchParams({ returnTo: '/api/sites' }),
+      headers: { cookie: 'user=ann', 'sec-fetch-site': 'same-origin' },
+    });
+    expect(begun.status).toBe(303);
+    expect(begun.headers.get('location')).toContain(`${app.emulator.instanceUrl}/authorize.action`);
+    expect(begun.headers.getSetCookie()).toHaveLength(1);
+    expect((await app.get('/highq/nothing', 'ann')).status).toBe(404);
+  });
+
+  it('runs the global guards before its routes, and passes over its own', async () => {
+    @Injectable()
+    class Session implements CanActivate {
+      canActivate(context: ExecutionContext): boolean {
+        const req = context.switchToHttp().getRequest();
+        req.user = userOf(req);
+        return req.user !== 'mallory';
+      }
+    }
+    const app = await start(({ manager }) => ({
+      imports: [
+        HighQModule.forRoot({
+          manager,
+          connectionId: (req) => Reflect.get(req, 'user') as string | undefined,
+        }),
+      ],
+      providers: [
+        { provide: APP_GUARD, useClass: Session },
+        { provide: APP_GUARD, useClass: HighQGuard },
+      ],
+      controllers,
+    }));
+    expect((await app.get('/highq/connect', 'ann')).status).toBe(200);
+    expect((await app.get('/highq/connect')).status).toBe(401);
+    expect((await app.get('/highq/connect', 'mallory')).status).toBe(403);
+    await connected(app);
+    expect((await app.get('/sites', 'ann')).status).toBe(200);
+  });
+
+  it("comes after the application's own middleware or hooks, with its routes as well", async () => {
+    const sessionOf = (req: HighQRequest): string | undefined => Reflect.get(req, 'session');
+    const begin = (req: HighQRequest): void => void Reflect.set(req, 'session', userOf(req));
+    const app = await start(
+      ({ manager }) => ({
+        imports: [HighQModule.forRoot({ manager, connectionId: sessionOf })],
+        controllers,
+      }),
+      {
+        prepare(application) {
+          if (platform === 'express') {
+            application.use((req: HighQRequest, _res: unknown, next: () => void) => {
+              begin(req);
+              next();
+            });
+          } else {
+            const instance: Hooks = application.getHttpAdapter().getInstance();
+            instance.addHook('preHandler', async (req) => begin(req));
+          }
+        },
+      },
+    );
+    expect((await app.get('/highq/connect', 'ann')).status).toBe(200);
+    await connected(app);
+    expect((await app.get('/sites', 'ann')).status).toBe(200);
+  });
+
+  it('F110 keeps two managers apart, each with its own routes and errors', async () => {
+    const app = await start(({ manager, emulator, url }) => ({
+      imports: [
+        HighQModule.forRoot({ manager, connectionId: userOf }),
+        HighQModule.forRoot({
+          name: 'client',
+          basePath: '/of-client',
+          managerOptions: managerOptions(emulator, url, '/of-client/callback'),
+          connectionId: userOf,
+        }),
+      ],
+      controllers: [...controllers, ClientController],
+    }));
+    await connected(app);
+    expect((await app.get('/sites', 'ann')).status).toBe(200);
+    const refused = await app.get('/client', 'ann');
+    expect(await refused.json()).toMatchObject({ connectUrl: '/of-client/connect' });
+    for (const path of ['/highq/connect', '/of-client/connect']) {
+      expect(await (await app.get(path, 'ann')).text()).toContain(`action="${path}"`);
+    }
+  });
+
+  it('takes options from a factory, a class and a provider', async () => {
+    const given = Symbol('given');
+    let world: World | null = null;
+    @Injectable()
+    class Factory implements HighQOptionsFactory {
+      createHighQOptions(): HighQModuleOptions {
+        if (!world) throw new Error('no world');
+        return { manager: world.manager, connectionId: userOf };
+      }
+    }
+    @Module({
+      providers: [Factory, { provide: given, useFactory: () => world?.manager }],
+      exports: [Factory, given],
+    })
+    class Settings {}
+    const imports = [Settings];
+    const styles = [
+      HighQModule.forRootAsync({
+        imports,
+        inject: [given],
+        isGlobal: true,
+        useFactory: async (manager: TokenManager) => ({ manager, connectionId: userOf }),
+      }),
+      HighQModule.forRootAsync({ isGlobal: true, useClass: Factory }),
+      HighQModule.forRootAsync({ imports, isGlobal: true, useExisting: Factory }),
+    ];
+    for (const style of styles) {
+      const app = await start((made) => {
+        world = made;
+        // A module that does not import it: it is global.
+        class Feature {}
+        return { imports: [style, { module: Feature, controllers }] };
+      });
+      await connected(app);
+      expect((await app.get('/injected', 'ann')).status).toBe(200);
+      await app.close();
+    }
+  });
+
+  it('closes the manager that it made, and no other, when the application ends', async () => {
+    const closed: string[] = [];
+    class Store {
+      onApplicationShutdown(): void {
+        closed.push('store');
+      }
+    }
+    @Module({ providers: [Store], exports: [Store] })
+    class StoreModule {}
+    const watch = (made: TokenManager): void => {
+      const close = made.close.bind(made);
+      made.close = async () => {
+        closed.push('manager');
+        await close();
+      };
+    };
+    const app = await start(({ manager, emulator, url }) => ({
+      imports: [
+        HighQModule.forRoot({ manager, connectionId: userOf }),
+        HighQModule.forRootAsync({
+          name: 'made',
+          imports: [StoreModule],
+          inject: [Store],
+          useFactory: () => ({
+            basePath: '/made',
+            managerOptions: managerOptions(emulator, url, '/made/callback'),
+            connectionId: userOf,
+          }),
+        }),
+      ],
+      providers: [{ provide: 'watch', inject: [getHighQToken('made')], useFactory: watch }],
+    }));
+    await connected(app);
+    await app.stop();
+    // The store's module is imported by the one that uses it, so it ends after it.
+    expect(closed).toEqual(['manager', 'store']);
+    app.emulator.clock.advance(6 * HOUR);
+    expect(await app.manager.connection('ann').getAccessToken()).toBeTypeOf('string');
+  });
+
+  it('tells its health to terminus', async () => {
+    const app = await start(({ manager }) => ({
+      imports: [
+        HighQModule.forRoot({ manager, connectionId: userOf }),
+        TerminusModule.forRoot({ logger: false }),
+      ],
+      controllers: [HealthController],
+    }));
+    const answer = await app.get('/health');
+    expect([answer.status, await answer.json()]).toEqual([
+      200,
+      expect.objectContaining({
+        status: 'ok',
+        details: { highq: { status: 'up', store: 'up', unpersisted: 0 } },
+      }),
+    ]);
+    app.manager.health = async () => ({ status: 'down', store: 'down', unpersisted: 1 });
+    expect((await app.get('/health')).status).toBe(503);
+  });
+
+  it('answers errors of its own only, and leaves the others to Nest', async () => {
+    @Controller()
+    class Failing {
+      @Get()
+      fail(): never {
+        throw new Error('of the application');
+      }
+    }
+    const app = await start((world) => ({ ...plain(world), controllers: [Failing] }));
+    const answer = await app.get('/');
+    expect([answer.status, await answer.json()]).toEqual([
+      500,
+      { statusCode: 500, message: 'Internal server error' },
+    ]);
+  });
+
+  it.each([
+    ['of one path', { name: 'b' }, /basePath: two of HighQModule have the path \/highq/],
+    ['of one name', { basePath: '/b', routes: { callback: '/highq/callback' } }, /name: two of HighQModule/],
+  ])('refuses two %s at start', async (_what, second, message) => {
+    const starting = start(({ manager }) => ({
+      imports: [
+        HighQModule.forRoot({ manager, connectionId: userOf }),
+        HighQModule.forRoot({ manager, connectionId: userOf, ...second }),
+      ],
+    }));
+    await expect(starting).rejects.toThrow(message);
+    await expect(starting).rejects.toSatisfy(isHighQError);
+  });
+
+  it('says so where a decorator names a module that is not there', async () => {
+    const app = await start((world) => ({ ...plain(world), controllers: [ClientController] }));
+    expect((await app.get('/client', 'ann')).status).toBe(500);
+  });
+
+  it('takes the manager from the request', async () => {
+    const app = await start(({ manager }) => ({
+      imports: [
+        HighQModule.forRoot({ manager: async () => manager, connectionId: async (req) => userOf(req) }),
+      ],
+      controllers: [SitesController],
+    }));
+    await connected(app);
+    expect((await app.get('/sites', 'ann')).status).toBe(200);
+  });
+});
+
+it('serves jobs of a program that has no server', async () => {
+  const emulator = await createEmulator({ tokenMarker: process.env.HQ_EMULATOR_TOKEN_MARKER ?? '' });
+  class Jobs {}
+  const highq = HighQModule.forRoot({
+    managerOptions: managerOptions(emulator, 'http://127.0.0.1:1'),
+    connectionId: () => null,
+  });
+  const context = await NestFactory.createApplicationContext(
+    { module: Jobs, imports: [highq] },
+    { logger: false },
+  );
+  const manager = context.get<TokenManager>(getHighQToken(), { strict: false });
+  const { code } = await emulator.authorize({});
+  await manager.connection('ann').exchangeCode(code);
+  expect((await manager.connection('ann').fetch('6/sites')).status).toBe(200);
+  await context.close();
+  await emulator.close();
+});

@@ -303,6 +303,12 @@ describe('the middleware', () => {
     ]);
   });
 
+  it('gives an answer without a body no type', async () => {
+    served = await serve();
+    const { status, headers } = await fetch(`${served.url}/highq/disconnect`);
+    expect([status, headers.get('allow'), headers.get('content-type')]).toEqual([405, 'POST', null]);
+  });
+
   it('survives a Host header that is none', async () => {
     served = await serve();
     const answer = await visitor().send(`${served.url}/sites`, 'GET', null, { host: 'a b' });

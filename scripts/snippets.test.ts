@@ -46,6 +46,7 @@ describe('the samples of the pages', () => {
     ['packages/core/README.md', 'apps/express-example'],
     ['packages/express/README.md', 'apps/express-example'],
     ['packages/nestjs/README.md', 'packages/nestjs'],
+    ['packages/koa/README.md', 'packages/koa'],
     ['packages/store-sqlite/README.md', 'apps/express-example'],
     ['packages/emulator/README.md', 'apps/express-example'],
     ['packages/store-redis/README.md', 'packages/store-redis'],

@@ -20,6 +20,7 @@ const cells = values.faults === undefined ? shortCells() : longCells(Number(valu
 const maxStates = Number(values['max-states']);
 let wrong = 0;
 let total = 0;
+let ran = 0;
 
 function timed<T>(work: () => T): readonly [T, string] {
   const from = performance.now();
@@ -28,6 +29,7 @@ function timed<T>(work: () => T): readonly [T, string] {
 }
 
 for (const { name, config } of cells.filter((cell) => cell.name.includes(values.only))) {
+  ran += 1;
   try {
     const [{ states, moves, counterexample }, took] = timed(() => explore(config, maxStates));
     total += states;
@@ -43,10 +45,15 @@ for (const { name, config } of cells.filter((cell) => cell.name.includes(values.
 for (const { name, invariant, config } of [...MUTANTS, ...TRACES, ...SHELLS].filter((each) =>
   each.name.includes(values.only),
 )) {
+  ran += 1;
   const [{ states, counterexample }, took] = timed(() => explore(config, maxStates));
   const as = counterexample ? `breaks ${counterexample.message}` : 'NOT CAUGHT';
   if (counterexample?.invariant !== invariant) wrong += 1;
   console.log(`mutant "${name}" ${as} (${states} states, ${took})`);
+}
+if (ran === 0) {
+  wrong += 1;
+  console.log(`nothing is called "${values.only}"`);
 }
 console.log(
   wrong === 0

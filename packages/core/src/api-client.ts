@@ -1,51 +1,153 @@
-import { ForeignOriginError } from './errors.ts';
+import { type ApiCall, type ApiRequestInit, apiCall, isInside } from './api-call.ts';
+import { BodyNotReplayableError } from './errors.ts';
+import { refusalOf } from './forbidden.ts';
+import type { ForbiddenInquiry, RefusedCall } from './forbidden-inquiry.ts';
+import type { HeldGrant } from './held-grant.ts';
+import type { HandedToken } from './token-request.ts';
 
-/**
- * The address of an API call: relative to `{instanceUrl}/api/`, or absolute and inside it. The bearer token goes
- * nowhere else (I11).
- * @throws ForeignOriginError for every other address; the message shows its origin only
- */
-export function apiUrl(instanceUrl: string, target: string | URL): URL {
-  const base = new URL(`${instanceUrl}/api/`);
-  const text = String(target);
-  let url: URL;
-  try {
-    // A single leading slash is taken for "from the API's root", as people write it.
-    url = new URL(/^\/(?![/\\])/.test(text) ? text.slice(1) : text, base);
-  } catch {
-    throw new ForeignOriginError('The address of this API call cannot be parsed. Nothing was sent.');
-  }
-  const inside = url.origin === base.origin && url.pathname.startsWith(base.pathname);
-  if (!inside || url.username !== '' || url.password !== '') {
-    const where = url.origin === 'null' ? url.protocol : url.origin;
-    throw new ForeignOriginError(
-      `API calls go to ${base.origin}${base.pathname} only; this one was addressed to ${where}. Nothing was sent. ` +
-        'Use a path relative to the API, such as "6/sites".',
-    );
-  }
-  return url;
+/** A long upload begins with a token that lives for this much longer, milliseconds: it cannot be sent again. */
+const UPLOAD_VALIDITY_MS = 5 * 60_000;
+const REDIRECTS_AT_MOST = 5;
+const REDIRECTS = new Set([301, 302, 303, 307, 308]);
+
+/** Answers of which it was found that the API denies the call, and does not mean its token. */
+const denials = new WeakSet<Response>();
+
+/** Whether the API denies this call to this user. */
+export function isDenial(response: Response): boolean {
+  return denials.has(response);
 }
 
 export interface ApiAccess {
-  readonly getAccessToken: (signal: AbortSignal | undefined) => Promise<string>;
+  readonly instanceUrl: string;
+  readonly connectionId: string;
+  readonly grant: () => HeldGrant;
+  readonly token: (request: {
+    signal: AbortSignal | undefined;
+    minValidityMs?: number;
+  }) => Promise<HandedToken>;
+  readonly inquiry: ForbiddenInquiry;
   /** What the request leaves by. */
   readonly fetch: typeof globalThis.fetch;
 }
 
 /**
- * `fetch` with a bearer token. Redirects are not followed: the answer comes back as it is, and no other origin sees the
- * token.
+ * `fetch` with a bearer token. A refusal is looked into: when the token was dead the call is made once more with a new
+ * one, if it may be; when the user may not make the call, the API's own answer comes back unchanged.
+ *
+ * @throws BodyNotReplayableError the token was dead, a new one is there, and this call is not sent twice
  */
 export async function apiFetch(
-  instanceUrl: string,
-  { getAccessToken, fetch }: ApiAccess,
+  access: ApiAccess,
   input: string | URL | Request,
-  init: RequestInit = {},
+  init: ApiRequestInit = {},
+  resendable = false,
 ): Promise<Response> {
-  const request = input instanceof Request ? input : null;
-  const url = apiUrl(instanceUrl, request ? request.url : (input as string | URL));
-  const token = await getAccessToken(init.signal ?? request?.signal ?? undefined);
-  const headers = new Headers(init.headers ?? request?.headers);
-  headers.set('authorization', `Bearer ${token}`);
-  return fetch(request ?? url, { ...init, headers, redirect: 'manual' });
+  const call = await apiCall(access.instanceUrl, input, init, resendable);
+  const used = await access.token({
+    signal: call.signal,
+    ...(call.streamed ? { minValidityMs: UPLOAD_VALIDITY_MS } : {}),
+  });
+  const response = await send(access, call, used.token);
+  const refused = refusedCall(access, call, used, response);
+  if (!refused) return response;
+  const finding = await raced(access.inquiry.inquire(access.grant(), refused), call.signal);
+  if (finding !== 'replay') {
+    if (finding === 'denied') denials.add(response);
+    return response;
+  }
+  await response.body?.cancel().catch(() => undefined);
+  if (!call.mayRepeat) {
+    throw new BodyNotReplayableError(
+      `The access token had ended when this ${call.method} arrived, and the API refused it. A new token is there. The call was not sent again, ` +
+        `because ${call.streamed ? 'a stream cannot be read twice' : `${call.method} may not be repeatable`}: make it again, or pass replay: 'always' for a call that may be sent twice.`,
+      { connectionId: access.connectionId },
+    );
+  }
+  const again = await access.token({ signal: call.signal });
+  const second = await send(access, call, again.token);
+  const refusedAgain = refusedCall(access, call, again, second);
+  if (refusedAgain && refusedAgain.refusal !== 'page') {
+    // With a token that was new a moment ago.
+    access.inquiry.denied(access.grant(), refusedAgain);
+    denials.add(second);
+  }
+  return second;
+}
+
+function refusedCall(
+  { instanceUrl }: ApiAccess,
+  { method, url }: ApiCall,
+  used: HandedToken,
+  { status, headers }: Response,
+): RefusedCall | null {
+  const refusal = refusalOf(status, headers.get('content-type'));
+  if (refusal === null) return null;
+  const path = url.pathname.slice(new URL(`${instanceUrl}/api/`).pathname.length);
+  const version = /^\d+(?=\/|$)/.exec(path)?.[0] ?? '6';
+  return { refusal, method, path, version, used };
+}
+
+/** Ends this caller's wait when its signal is aborted. What it waits for goes on. */
+async function raced<Result>(work: Promise<Result>, signal: AbortSignal | undefined): Promise<Result> {
+  if (!signal) return work;
+  signal.throwIfAborted();
+  const aborted = Promise.withResolvers<never>();
+  const onAbort = (): void => aborted.reject(signal.reason);
+  signal.addEventListener('abort', onAbort, { once: true });
+  work.catch(() => undefined);
+  try {
+    return await Promise.race([work, aborted.promise]);
+  } finally {
+    signal.removeEventListener('abort', onAbort);
+  }
+}
+
+/** Redirects are followed by hand, inside the API only: nobody else sees the token (I11). */
+async function send(access: ApiAccess, call: ApiCall, token: string): Promise<Response> {
+  const base = new URL(`${access.instanceUrl}/api/`);
+  let { url, method, body, headers: given } = call;
+  for (let hops = 0; ; hops += 1) {
+    const headers = new Headers(given);
+    headers.set('authorization', `Bearer ${token}`);
+    const response = await access.fetch(url, {
+      ...call.rest,
+      method,
+      headers,
+      redirect: 'manual',
+      ...(call.signal ? { signal: call.signal } : {}),
+      ...(body === null ? {} : { body }),
+      ...(call.streamed && body !== null ? { duplex: 'half' as const } : {}),
+    });
+    const target = REDIRECTS.has(response.status) ? locationOf(response, url) : null;
+    if (!target || call.redirect === 'manual' || !isInside(base, target)) return response;
+    const { status } = response;
+    const toGet =
+      (status === 303 && method !== 'HEAD') || ((status === 301 || status === 302) && method === 'POST');
+    if (
+      call.redirect === 'error' ||
+      hops === REDIRECTS_AT_MOST ||
+      (!toGet && body !== null && call.streamed)
+    ) {
+      return response;
+    }
+    await response.body?.cancel().catch(() => undefined);
+    url = target;
+    if (toGet) {
+      method = 'GET';
+      body = null;
+      given = new Headers(given);
+      for (const name of ['content-type', 'content-length', 'content-encoding', 'content-language']) {
+        given.delete(name);
+      }
+    }
+  }
+}
+
+function locationOf(response: Response, url: URL): URL | null {
+  const location = response.headers.get('location');
+  if (location === null || !URL.canParse(location, url.href)) return null;
+  const target = new URL(location, url);
+  target.hash = '';
+  return target;
 }

@@ -24,7 +24,10 @@ export async function exchange(
   }
   switch (outcome.kind) {
     case 'ok':
-      return pairOf(outcome.response, issuedAt, lifeMs, { pair: null, refresh: null });
+      return pairOf(outcome.response, { accessFrom: issuedAt, refreshFrom: issuedAt }, lifeMs, {
+        pair: null,
+        refresh: null,
+      });
     case 'not_sent':
       throw new TokenEndpointError(
         `The token endpoint did not take the sign-in (${outcome.detail}). The code was not used; try again.`,

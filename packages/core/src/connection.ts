@@ -1,9 +1,10 @@
-import ky, { type KyInstance } from 'ky';
-import { apiFetch } from './api-client.ts';
+import { type ApiAccess, apiFetch } from './api-client.ts';
 import type { ApiTransport } from './api-transport.ts';
+import { connectionClient, type HighQClient } from './connection-client.ts';
 import type { Connection } from './contracts.ts';
 import { ConfigurationError } from './errors.ts';
 import { explain } from './explain.ts';
+import type { ForbiddenInquiry } from './forbidden-inquiry.ts';
 import type { GrantAdmin } from './grant-admin.ts';
 import type { GrantRepository } from './grant-repository.ts';
 import type { HeldGrant } from './held-grant.ts';
@@ -21,13 +22,14 @@ export interface ConnectionDependencies {
   readonly repository: GrantRepository;
   readonly admin: GrantAdmin;
   readonly transport: ApiTransport;
+  readonly inquiry: ForbiddenInquiry;
 }
 
 /** A handle on one user's grant. It holds nothing: what is in memory belongs to the manager. */
 export function createConnection(id: string, d: ConnectionDependencies): Connection {
-  const { options, refresher, repository, admin, transport } = d;
+  const { options, refresher, repository, admin, transport, inquiry } = d;
   const grant = (): HeldGrant => refresher.grant(id);
-  let client: KyInstance | undefined;
+  let client: HighQClient | undefined;
 
   const status = async (): Promise<ConnectionStatus> => {
     const held = grant();
@@ -45,20 +47,24 @@ export function createConnection(id: string, d: ConnectionDependencies): Connect
   };
 
   const getAccessToken: Connection['getAccessToken'] = (request) => refresher.accessToken(grant(), request);
-  const access = {
-    getAccessToken: (signal: AbortSignal | undefined) => refresher.accessToken(grant(), { signal }),
+  const access: ApiAccess = {
+    instanceUrl: options.instanceUrl,
+    connectionId: id,
+    grant,
+    token: (request) => refresher.access(grant(), request),
+    inquiry,
     fetch: transport.fetch,
   };
-  const fetchApi: Connection['fetch'] = (input, init) => apiFetch(options.instanceUrl, access, input, init);
 
   return {
     id,
     get client() {
       // ky counts the wait for a refresh as part of the call: its own ten seconds come on top of that.
-      client ??= ky.create({
+      client ??= connectionClient({
         prefix: `${options.instanceUrl}/api/`,
-        fetch: fetchApi,
-        timeout: options.waitMs + CALL_MS,
+        timeoutMs: options.waitMs + CALL_MS,
+        connectionId: id,
+        fetch: (input, init, resendable) => apiFetch(access, input, init, resendable),
       });
       return client;
     },
@@ -98,7 +104,7 @@ export function createConnection(id: string, d: ConnectionDependencies): Connect
       return status();
     },
     getAccessToken,
-    fetch: fetchApi,
+    fetch: (input, init) => apiFetch(access, input, init),
     async refresh({ force = false } = {}) {
       await refresher.refresh(grant(), force);
       return status();

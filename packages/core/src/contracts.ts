@@ -1,5 +1,6 @@
-import type { KyInstance } from 'ky';
+import type { ApiRequestInit } from './api-call.ts';
 import type { Clock, Random } from './clock.ts';
+import type { HighQClient } from './connection-client.ts';
 import type { HighQEvents } from './events.ts';
 import type { ConnectionState, ConnectionStatus, HistoryEntry } from './status.ts';
 import type { TokenStore } from './token-store.ts';
@@ -7,8 +8,11 @@ import type { TokenStore } from './token-store.ts';
 /** Where a person's grant is used. A stateless handle: keep it or make it anew, it costs nothing. */
 export interface Connection {
   readonly id: string;
-  /** `{ prefix: {instanceUrl}/api/, fetch: connection.fetch }`: paths are relative, `client.get('6/sites')`. */
-  readonly client: KyInstance;
+  /**
+   * ky on this connection's fetch: paths are relative to `{instanceUrl}/api/`, `client.get('6/sites').json()`. A call that
+   * this user may not make throws PermissionDeniedError. `replay` as in `fetch`.
+   */
+  readonly client: HighQClient;
   /** Where to send a person to sign in. @throws ConfigurationError without a redirect URI. */
   authorizationUrl(options?: { redirectUri?: string; state?: string; codeChallenge?: string }): string;
   /**
@@ -38,8 +42,13 @@ export interface Connection {
     waitMs?: number;
     signal?: AbortSignal;
   }): Promise<string>;
-  /** `fetch` with the bearer token, to this instance's `/api/` only. @throws ForeignOriginError, and as getAccessToken */
-  fetch(this: void, pathOrUrl: string | URL | Request, init?: RequestInit): Promise<Response>;
+  /**
+   * `fetch` with the bearer token, to this instance's `/api/` only, redirects included. A call that was refused because its
+   * token had ended is made once more with a new one, if `replay` allows; one that this user may not make comes back with the
+   * API's own 403.
+   * @throws ForeignOriginError, BodyNotReplayableError, and as getAccessToken
+   */
+  fetch(this: void, pathOrUrl: string | URL | Request, init?: ApiRequestInit): Promise<Response>;
   /** Renews now if it is due, or in any case with `force`. */
   refresh(options?: { force?: boolean }): Promise<ConnectionStatus>;
   status(): Promise<ConnectionStatus>;

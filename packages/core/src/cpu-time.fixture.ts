@@ -2,6 +2,6 @@
 export function cpuMs(work: () => void): number {
   const before = process.threadCpuUsage();
   work();
-  const { user, system } = process.threadCpuUsage(before);
-  return (user + system) / 1000;
+  const used = process.threadCpuUsage(before);
+  return (used.user + used.system) / 1000;
 }

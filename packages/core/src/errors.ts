@@ -85,6 +85,41 @@ export class PermissionDeniedError extends HighQError {
   override readonly code = 'permission_denied';
   override readonly status = 403;
   override readonly retryable = false;
+  /** The API's own words, if it had any. */
+  readonly apiMessage: string | null;
+
+  constructor(message: string, options: HighQErrorOptions & { readonly apiMessage?: string | null } = {}) {
+    super(message, options);
+    this.apiMessage = options.apiMessage ?? null;
+  }
+  override toJSON(): Record<string, unknown> {
+    return { ...super.toJSON(), apiMessage: this.apiMessage };
+  }
+}
+
+/** The API answered with an error of its own, or with something that cannot be read. */
+export class ApiRequestError extends HighQError {
+  override readonly name = 'ApiRequestError';
+  override readonly code = 'api_request';
+  override readonly status = 502;
+  override readonly retryable: boolean;
+  /** What the API answered with, such as 404. */
+  readonly apiStatus: number;
+  /** The API's own words, if it had any. */
+  readonly apiMessage: string | null;
+
+  constructor(
+    message: string,
+    options: HighQErrorOptions & { readonly apiStatus: number; readonly apiMessage: string | null },
+  ) {
+    super(message, options);
+    this.apiStatus = options.apiStatus;
+    this.apiMessage = options.apiMessage;
+    this.retryable = options.apiStatus === 429 || options.apiStatus >= 500;
+  }
+  override toJSON(): Record<string, unknown> {
+    return { ...super.toJSON(), apiStatus: this.apiStatus, apiMessage: this.apiMessage };
+  }
 }
 
 /** A refresh is under way and did not end within `waitMs`. It goes on. */

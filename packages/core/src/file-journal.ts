@@ -20,8 +20,8 @@ const MAX_FILE_BYTES = 1024 * 1024;
 const MAX_LISTINGS = 20;
 /** A symbolic link is not followed, and a pipe does not hold the reader up. Windows has neither flag. */
 const READ_FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
-/** Of this process or machine and soon over: the file may be sound, so it must not be passed over. */
-const PASSING = new Set(['EMFILE', 'ENFILE', 'ENOMEM', 'EAGAIN', 'ESTALE', 'ETIMEDOUT', 'EBUSY']);
+/** Something else than a file lies there. Whatever else goes wrong, the file may be sound, and is not passed over. */
+const NO_FILE = new Set(['ELOOP', 'EISDIR', 'ENXIO', 'ENODEV', 'EOPNOTSUPP']);
 
 /** Where the files of one grant lie, and how their names begin. Ids are hashed, never part of a name. */
 interface Place {
@@ -217,8 +217,8 @@ async function readNew(
       if (entry) seen.set(name, { ...entry, path });
     } catch (error) {
       const code = codeOf(error);
-      if (PASSING.has(code)) throw error;
-      if (code !== 'ENOENT') continue;
+      if (NO_FILE.has(code)) continue;
+      if (code !== 'ENOENT') throw error;
       complete = false;
       seen.set(name, null);
     }

@@ -12,19 +12,23 @@ export interface Snapshot {
   readonly pair: TokenPair | null;
 }
 
-/** What a flight knows from its start and never changes. Times in ms. */
+/** What a flight knows; nothing but `newest` changes while it goes on. Times in ms. */
 export interface FlightContext {
   /** Names this flight's one request. */
   readonly attemptId: string;
   /** Names the manager. */
   readonly owner: string;
   readonly timings: Timings;
-  /** The newest grant that this process has in memory. */
+  /** The newest grant that this process had in memory when the flight began. */
   readonly known: Snapshot | null;
+  /** The newest that it has now: other reads and writes of the process go on beside a flight. */
+  readonly newest: Snapshot | null;
   /** -1 … 1, for everything that is spread. */
   readonly jitter: number;
   readonly configuredLifeMs: number | undefined;
   readonly refreshYear: RefreshYear;
+  /** Fingerprint of an access token that the API was found to refuse before its time: waiting for its end gains nothing. */
+  readonly deadToken: string | null;
   /** There are journals, to be replayed before anything is sent and written before the store. */
   readonly journaled: boolean;
   /** The grant whose kept answer this process has tried to read; a version that could not will not the second time. */

@@ -98,10 +98,15 @@ export class GrantAdmin {
     }
     const before = await this.#d.repository.read(grant.slot);
     const issuedAt = Math.floor(Math.min(receivedAt ?? before.time.store, before.time.store));
-    const { next } = pairOf(parsed.response, issuedAt, this.#d.options.accessTokenLifetimeMs, {
-      pair: null,
-      refresh: null,
-    });
+    const { next } = pairOf(
+      parsed.response,
+      { accessFrom: issuedAt, refreshFrom: issuedAt },
+      this.#d.options.accessTokenLifetimeMs,
+      {
+        pair: null,
+        refresh: null,
+      },
+    );
     await this.#stand(
       grant,
       before.snapshot?.record.epoch ?? 0,
@@ -165,7 +170,11 @@ export class GrantAdmin {
     return (record, at) => {
       const stood = record.pending?.id === id || record.authorizationId === id || record.rejectedId === id;
       if (stood) return record;
-      return withPending(record, next, { id, epoch: nextEpoch(record, at), until: at + PENDING_MS });
+      return withPending(record, asOf(next, at), {
+        id,
+        epoch: nextEpoch(record, at),
+        until: at + PENDING_MS,
+      });
     };
   }
 
@@ -181,7 +190,8 @@ export class GrantAdmin {
       if (record.authorizationId === authorizationId) return record;
       // A later sign-in than the one that was tried: the last one wins.
       if (newestEpoch > 0 && record.epoch > newestEpoch) return record;
-      const written = authorized(record, next, { event, authorizationId, at, jitter: grant.jitter });
+      const dated = event === 'authorized' ? asOf(next, at) : next;
+      const written = authorized(record, dated, { event, authorizationId, at, jitter: grant.jitter });
       newestEpoch = written.epoch;
       return written;
     };
@@ -232,6 +242,12 @@ export class GrantAdmin {
       return next;
     };
     try {
+      // In hand from now on: a shutdown that comes before the store has answered at all must find it.
+      try {
+        remembered(grant.snapshot?.record ?? null, this.#d.repository.time().store);
+      } catch {
+        // What is in memory does not fit; the store's own record decides.
+      }
       for (let tries = 0; ; tries += 1) {
         try {
           return await this.#write(grant, remembered);
@@ -274,4 +290,13 @@ export class GrantAdmin {
       found = written;
     }
   }
+}
+
+/**
+ * An access token counts from before the request, so that it is never used for too long; the refresh token from its first
+ * write: it is tried once too often rather than given up while it lives.
+ */
+function asOf(next: NewPair, at: number): NewPair {
+  const { refresh } = next;
+  return refresh ? { ...next, refresh: { ...refresh, issuedAt: Math.max(refresh.issuedAt, at) } } : next;
 }

@@ -1,7 +1,14 @@
 import type { Clock } from './clock.ts';
 import { isHighQError, RecordUnreadableError, StoreUnavailableError } from './errors.ts';
 import type { EventTime, Snapshot } from './flight.ts';
-import { type GrantRecord, parseRecord, type RecordTokens, storedState, type TokenPair } from './record.ts';
+import {
+  compareGrants,
+  type GrantRecord,
+  parseRecord,
+  type RecordTokens,
+  storedState,
+  type TokenPair,
+} from './record.ts';
 import { safeError } from './redact.ts';
 import type { SealBinding, Sealer } from './sealer.ts';
 import { type LeaseSight, type StoreTime, sightLease } from './store-time.ts';
@@ -10,6 +17,9 @@ import type { StoreKey, StoreRow, StoreValue, TokenStore } from './token-store.t
 
 /** An answer that took longer than this by either clock is too old to tell the time by. */
 const SLOW_ANSWER_MS = 2_000;
+/** A store that is slow is asked the time this often before its answer is taken for what it is. */
+const CLOCK_TRIES = 3;
+const TOO_OLD_MS = 30_000;
 
 /** What is remembered about one connection between two answers of the store. */
 export class GrantSlot {
@@ -27,6 +37,8 @@ export interface Found {
   readonly snapshot: Snapshot | null;
   readonly leaseLeftMs: number;
   readonly time: EventTime;
+  /** On the monotonic clock: what was found is no older than this. */
+  readonly asOfMono: number;
 }
 
 interface Dependencies {
@@ -50,10 +62,30 @@ export class GrantRepository {
     return { store: this.#d.storeTime.estimate(), mono: this.#d.clock.monotonic() };
   }
 
+  /** The store's time, as late as it can be. */
+  latest(): number {
+    return this.#d.storeTime.latest();
+  }
+
+  /** Asks for the store's time, if it can be had. */
+  async syncTime(): Promise<void> {
+    const { store, storeTime } = this.#d;
+    const now = await store.now().catch(() => null);
+    if (now !== null) storeTime.note(now);
+  }
+
   /** @throws StoreUnavailableError, RecordUnreadableError */
   async read(slot: GrantSlot): Promise<Found> {
-    const { row } = await this.#ask(slot, () => this.#d.store.read(this.#key(slot)));
-    return this.#found(slot, row);
+    const read = () => this.#ask(slot, () => this.#d.store.read(this.#key(slot)));
+    const first = await read();
+    // What lay unread while this process was stopped shows a time that is past, and a row that may be.
+    if (!first.late) return this.#found(slot, first.row, first.asOfMono);
+    const second = await read();
+    const found = await this.#found(slot, second.row, second.asOfMono);
+    // Unless the store has fallen back since: then the first one is what this process knows.
+    const earlier = first.row && parseRecord(first.row.body, slot.id);
+    const fell = earlier && (!found.snapshot || compareGrants(found.snapshot.record, earlier) < 0);
+    return fell ? this.#found(slot, first.row, second.asOfMono) : found;
   }
 
   /**
@@ -69,12 +101,12 @@ export class GrantRepository {
     const result = await this.#ask(slot, () =>
       this.#d.store.cas(this.#key(slot), expectedRev, toValue(sealed)),
     );
-    if (!result.ok) return { ok: false, ...(await this.#found(slot, result.row)) };
+    if (!result.ok) return { ok: false, ...(await this.#found(slot, result.row, result.asOfMono)) };
     const pair = await this.#pair(slot, record);
     if (typeof sealed.tokens === 'string' && pair) slot.opened = { sealed: sealed.tokens, pair };
     // A sibling stays open in memory: should the record's own token be refused, it is tried at once.
     const kept: GrantRecord = { ...sealed, sibling: record.sibling };
-    return { ok: true, ...this.#view(slot, { rev: result.rev, record: kept, pair }) };
+    return { ok: true, ...this.#view(slot, { rev: result.rev, record: kept, pair }, result.asOfMono) };
   }
 
   /** The pair that waits in `pending`, opened. */
@@ -144,16 +176,31 @@ export class GrantRepository {
     return { registration: this.#d.registration, kind: 'grant', id: slot.id };
   }
 
-  async #ask<T extends { readonly now: number }>(slot: GrantSlot, call: () => Promise<T>): Promise<T> {
+  /** `late`: it may be older than it looks. @throws StoreUnavailableError also where nobody can tell the time then */
+  async #ask<T extends { readonly now: number }>(
+    slot: GrantSlot,
+    call: () => Promise<T>,
+  ): Promise<T & { readonly late: boolean; readonly asOfMono: number }> {
     const { clock, store, storeTime } = this.#d;
-    const asked = { wall: clock.now(), mono: clock.monotonic() };
-    const tookMs = (): number => Math.max(clock.now() - asked.wall, clock.monotonic() - asked.mono);
+    const reading = () => ({ wall: clock.now(), mono: clock.monotonic() });
+    const since = ({ wall, mono }: ReturnType<typeof reading>): number =>
+      Math.max(clock.now() - wall, clock.monotonic() - mono);
+    const asked = reading();
     try {
       const answer = await call();
-      // An answer that lay unread, or a machine that slept over it, tells a time that is past.
-      const late = tookMs() > SLOW_ANSWER_MS;
-      storeTime.note(late ? await store.now().catch(() => answer.now) : answer.now);
-      return answer;
+      const late = since(asked) > SLOW_ANSWER_MS;
+      let { now } = answer;
+      let took = since(asked);
+      // An answer that lay unread, or a machine that slept over it, tells a time that is past. By that time a token that
+      // has ended would live on.
+      for (let tries = 0; took > SLOW_ANSWER_MS && tries < CLOCK_TRIES; tries += 1) {
+        const again = reading();
+        now = await store.now();
+        took = since(again);
+      }
+      if (took > TOO_OLD_MS) throw new Error('Nobody can tell the time by an answer that old.');
+      storeTime.note(now);
+      return { ...answer, late, asOfMono: clock.monotonic() - since(asked) };
     } catch (error) {
       if (isHighQError(error) && error.code === 'store_unavailable') throw error;
       throw new StoreUnavailableError(
@@ -163,8 +210,8 @@ export class GrantRepository {
     }
   }
 
-  async #found(slot: GrantSlot, row: StoreRow | null): Promise<Found> {
-    if (!row) return this.#view(slot, null);
+  async #found(slot: GrantSlot, row: StoreRow | null, asOfMono: number): Promise<Found> {
+    if (!row) return this.#view(slot, null, asOfMono);
     let record = parseRecord(row.body, slot.id);
     if (typeof record.sibling?.tokens === 'string') {
       const { epoch, sibling } = record;
@@ -173,21 +220,21 @@ export class GrantRepository {
       const tokens = await this.#open(String(sibling.tokens), binding).catch(() => sibling.tokens);
       record = { ...record, sibling: { ...sibling, tokens } };
     }
-    return this.#view(slot, { rev: row.rev, record, pair: await this.#pair(slot, record) });
+    return this.#view(slot, { rev: row.rev, record, pair: await this.#pair(slot, record) }, asOfMono);
   }
 
-  #view(slot: GrantSlot, snapshot: Snapshot | null): Found {
+  #view(slot: GrantSlot, snapshot: Snapshot | null, asOfMono: number): Found {
     const time = this.time();
     const intent = snapshot?.record.intent;
     if (!intent) {
       slot.lease = null;
-      return { snapshot, leaseLeftMs: 0, time };
+      return { snapshot, leaseLeftMs: 0, time, asOfMono };
     }
     const { jumps, jump } = this.#d.storeTime;
     const at = { ...time, jumps, jump };
     const { sight, leftMs } = sightLease(intent, slot.lease, at, this.#d.timings);
     slot.lease = sight;
-    return { snapshot, leaseLeftMs: leftMs, time };
+    return { snapshot, leaseLeftMs: leftMs, time, asOfMono };
   }
 
   async #pair(slot: GrantSlot, record: GrantRecord): Promise<TokenPair | null> {

@@ -1,3 +1,4 @@
+import { CallMemory } from './call-memory.ts';
 import type { Clock } from './clock.ts';
 import type { HighQError } from './errors.ts';
 import {
@@ -52,6 +53,8 @@ export class HeldGrant {
   unpersistedAnswer: GrantRecord | null = null;
   /** The grant whose kept answer was tried to be read. */
   reparsed: { readonly epoch: number; readonly generation: number } | null = null;
+  /** What a refresh has brought and the store has not confirmed yet, ready to be written. */
+  inHand: GrantRecord | null = null;
   /** What sign-ins have in hand that the store has not taken yet, ready to be written. */
   readonly signInsInHand = new Map<symbol, GrantRecord>();
   failures = 0;
@@ -59,6 +62,7 @@ export class HeldGrant {
   deathTold: string | null = null;
   minValidityTold = false;
   cancelWakeUp: (() => void) | null = null;
+  readonly calls = new CallMemory();
   readonly #clock: Clock;
   #replayedFor: string | null = null;
 
@@ -106,6 +110,13 @@ export class HeldGrant {
     return this.countdown ? remainingMs(this.countdown, this.clocks()) : 0;
   }
 
+  /** The access token in memory, if it is valid by both clocks and was not found to be dead before its time. */
+  usable(): string | null {
+    const access = this.snapshot?.record.access;
+    if (this.remaining() <= 0 || access?.fingerprint === this.calls.deadToken) return null;
+    return this.snapshot?.pair?.access ?? null;
+  }
+
   /** The two clocks of this process have moved apart: the store's clock must be asked again. */
   get drifted(): boolean {
     return this.countdown !== null && driftMs(this.countdown, this.clocks()) > CLOCK_DRIFT_MS;
@@ -116,8 +127,8 @@ export class HeldGrant {
    * store that fell back, and is left to a flight to repair.
    * @returns false when the store is behind this process
    */
-  take({ snapshot, time }: Pick<Found, 'snapshot' | 'time'>): boolean {
-    this.lastReadMono = time.mono;
+  take({ snapshot, time, asOfMono }: Pick<Found, 'snapshot' | 'time' | 'asOfMono'>): boolean {
+    this.lastReadMono = Math.max(this.lastReadMono, asOfMono);
     this.loaded = true;
     const held = this.snapshot;
     const behind = held !== null && (!snapshot || compareGrants(snapshot.record, held.record) < 0);
@@ -127,6 +138,15 @@ export class HeldGrant {
     }
     this.install(snapshot, time.store);
     return true;
+  }
+
+  /** Takes in what a flight has in hand or came to, without a word of the store. `latest`: the store's time at the latest. */
+  keep(snapshot: Snapshot | null, latest: number): void {
+    const held = this.snapshot;
+    const order = snapshot && held ? compareGrants(snapshot.record, held.record) : 0;
+    // What is there already is counted down already.
+    if (!snapshot || order < 0 || (held !== null && order === 0)) return;
+    this.install(snapshot, latest);
   }
 
   install(snapshot: Snapshot | null, storeNow: number): void {

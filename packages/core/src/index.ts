@@ -1,4 +1,8 @@
+export { asList, readAnswer } from './api-answer.ts';
+export type { ApiRequestInit, Replay } from './api-call.ts';
+export type { CanaryContext, CanaryOption } from './canary.ts';
 export { type Clock, type Random, systemClock, systemRandom } from './clock.ts';
+export type { ClientOptions, HighQClient } from './connection-client.ts';
 export { type Connection, internals, type ManagerInternals, type TokenManager } from './contracts.ts';
 export * from './errors.ts';
 export type { HighQEvents } from './events.ts';

@@ -1,4 +1,4 @@
-import { isHighQError } from './errors.ts';
+import { isHighQError, RecordUnreadableError } from './errors.ts';
 import type { JournalledAnswer, JournalledPair } from './flight.ts';
 import type { GrantRepository, GrantSlot } from './grant-repository.ts';
 import type { Journal, JournalEntry } from './journal.ts';
@@ -40,8 +40,8 @@ export class Journals {
 
   /**
    * The newest pair above `above` that any journal holds, and the newest answer to that very generation that could not
-   * be read. An entry that cannot be opened here is left for a process that can. Rejects when a journal cannot be read:
-   * then nobody knows what is in it.
+   * be read. Rejects when a journal cannot be read: then nobody knows what is in it; and with RecordUnreadableError when
+   * there is a higher pair that only a process with another key, or a later version, can open.
    */
   async newest(slot: GrantSlot, above: Place, beside: string | null = null): Promise<Journalled> {
     const lists = await Promise.all(this.#all.map((journal) => journal.read(this.#registration, slot.id)));
@@ -60,7 +60,9 @@ export class Journals {
         if (sound && (order > 0 || record.refresh?.fingerprint !== beside))
           newest = { record, pair, at: entry.at };
       } catch (error) {
-        if (!isHighQError(error)) throw error;
+        if (!(error instanceof RecordUnreadableError)) throw error;
+        // There is a later pair, and only a process with that key or of that version can take it: nothing is sent without it.
+        if (order > 0 && (error.reason === 'unknown_key' || error.reason === 'later_schema')) throw error;
       }
     }
     return { entry: newest, answer };

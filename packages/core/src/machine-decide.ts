@@ -17,7 +17,7 @@ import type {
   Step,
 } from './flight.ts';
 import { meant, siblingFirst } from './machine-outcome.ts';
-import { done, isOurs, settled } from './machine-parts.ts';
+import { clear, done, hasAnswer, isOurs, settled } from './machine-parts.ts';
 import { compareGrants, type GrantRecord, type Intent, type IntentKind } from './record.ts';
 import type { TokenOutcome } from './token-outcome.ts';
 import { died, repaired, restored, withAnswer, withIntent } from './transitions.ts';
@@ -30,9 +30,9 @@ type Read = Extract<FlightEvent, { type: 'read' | 'refused' | 'written' }>;
 /** Step 3 to 5 of the protocol: what the record asks for, now. */
 export function decide(context: FlightContext, event: Read, polls = 0): Step {
   const { snapshot, leaseLeftMs, time } = event;
-  const { known } = context;
-  if (known && (!snapshot || compareGrants(snapshot.record, known.record) < 0)) {
-    return repair(context, known, snapshot, time);
+  const { known, newest } = context;
+  if (newest && (!snapshot || compareGrants(snapshot.record, newest.record) < 0)) {
+    return repair(context, newest, snapshot, time);
   }
   if (!snapshot) return settled(null, false);
   const { record } = snapshot;
@@ -64,8 +64,7 @@ export function replayed(
   if (entry && time.store - entry.at <= JOURNAL_LIFE_MS) {
     return restore('pair', restored(snapshot.record, entry));
   }
-  const { quarantine, generation } = snapshot.record;
-  if (answer && time.store - answer.at <= JOURNAL_LIFE_MS && quarantine?.generation !== generation) {
+  if (answer && time.store - answer.at <= JOURNAL_LIFE_MS && !hasAnswer(snapshot.record)) {
     return restore('answer', withAnswer(snapshot.record, answer.quarantine, time.store));
   }
   switch (then.kind) {
@@ -88,7 +87,7 @@ function decideOn(
   polls: number,
 ): Step {
   const { record } = snapshot;
-  const kept = record.quarantine?.generation === record.generation;
+  const kept = hasAnswer(record);
   const readable = kept && (!context.reparsed || compareGrants(context.reparsed, record) !== 0);
   // What is kept may revive what another process has given up meanwhile.
   if (record.dead !== null && !readable) return settled(snapshot, false);
@@ -140,7 +139,7 @@ export function reparsed(
     if (snapshot.record.dead) return settled(snapshot, false);
     return done({ kind: 'uncertain', reason: 'quarantine', retryAfterMs: context.timings.probeMaxMs });
   }
-  const made = makeIntent(context, snapshot.record, 'refresh', quarantine.issuedAt, 0);
+  const made = makeIntent(context, snapshot.record, 'refresh', quarantine.at, context.timings.leaseMs);
   const intent = { ...made, firstAt: Math.min(made.firstAt, quarantine.issuedAt) };
   // Nothing was asked now: it says nothing about how the registration fares.
   return meant(context, { at: 'sending', snapshot, intent, lastOkAt: null }, outcome, time);
@@ -166,7 +165,7 @@ function unknownOf(record: GrantRecord): NonNullable<GrantRecord['unknown']> {
  * while the old access token works, not before its last five minutes: waiting costs nothing then.
  */
 export function probeNotBefore(
-  context: Pick<FlightContext, 'timings' | 'jitter'>,
+  context: Pick<FlightContext, 'timings' | 'jitter' | 'deadToken'>,
   record: GrantRecord,
   storeNow: number,
 ): number {
@@ -175,8 +174,8 @@ export function probeNotBefore(
   const distance =
     count <= 1 ? 0 : Math.min(probeMs * 2 ** (count - 2), probeMaxMs) * (1 + 0.1 * context.jitter);
   const { access } = record;
-  const aliveMs =
-    access && !datedAhead(access, storeNow) ? leftMs(access, storeNow) - PROBE_BEFORE_EXPIRY_MS : 0;
+  const works = access && access.fingerprint !== context.deadToken && !datedAhead(access, storeNow);
+  const aliveMs = works ? leftMs(access, storeNow) - PROBE_BEFORE_EXPIRY_MS : 0;
   // A lease that ends in the future, and is over all the same: the clock was set back, and the distance with it.
   const distanceEnds = lastAt > storeNow + CLOCK_DRIFT_MS ? storeNow : lastAt + distance;
   return Math.max(distanceEnds, storeNow + aliveMs);
@@ -229,6 +228,7 @@ export function announce(
 export function recheck(context: FlightContext, intent: Intent, event: Read): Step {
   const { snapshot, time } = event;
   if (!snapshot || !isOurs(snapshot.record, intent)) return decide(context, event);
+  if (hasAnswer(snapshot.record)) return clear(snapshot, intent, 'read');
   if (context.journaled)
     return replay({ snapshot, leaseLeftMs: event.leaseLeftMs }, { kind: 'bury', intent });
   return believe(context, intent, snapshot, time);

@@ -7,8 +7,9 @@ import type {
   Keepsake,
   Snapshot,
   Step,
+  Unreadable,
 } from './flight.ts';
-import { clear, done, settled } from './machine-parts.ts';
+import { clear, done, hasAnswer, settled } from './machine-parts.ts';
 import { pairOf, refreshOnly } from './new-pair.ts';
 import { compareGrants, type GrantRecord, type Intent } from './record.ts';
 import type { TokenOutcome } from './token-outcome.ts';
@@ -50,7 +51,8 @@ export function meant(
   switch (outcome.kind) {
     case 'ok': {
       const old = { pair: snapshot.pair, refresh: record.refresh };
-      const { next, anomalies } = pairOf(outcome.response, intent.firstAt, context.configuredLifeMs, old);
+      const dated = datesOf(context, intent);
+      const { next, anomalies } = pairOf(outcome.response, dated, context.configuredLifeMs, old);
       const notes = anomalies.map((anomaly): FlightEffect => {
         return {
           type: 'anomaly',
@@ -78,7 +80,8 @@ export function meant(
       if (outcome.refreshToken === null) {
         return keep(context, flight, { kind: 'quarantine', epoch: record.epoch, quarantine }, time, [note]);
       }
-      const next = refreshOnly(outcome.refreshToken, outcome.refreshExpiresInSeconds, intent.firstAt);
+      const { refreshFrom } = datesOf(context, intent);
+      const next = refreshOnly(outcome.refreshToken, outcome.refreshExpiresInSeconds, refreshFrom);
       return keep(context, flight, { kind: 'pair', next, epoch: record.epoch, quarantine }, time, [note]);
     }
     case 'not_sent': {
@@ -98,7 +101,9 @@ export function meant(
         const refused = refusedOnce(current, time.store, retryAfterMs, { status, error });
         const { count, since } = refused.refused ?? { count: 0, since: time.store };
         const often = count >= UNRECOGNIZED_LIMIT && time.store - since >= UNRECOGNIZED_SPAN_MS;
-        return often && works(since) ? died(refused, 'refused_unrecognized', time.store) : refused;
+        return often && works(since) && !hasAnswer(current)
+          ? died(refused, 'refused_unrecognized', time.store)
+          : refused;
       };
       // Before a grant is given up, the second pair of the same parent is tried.
       const sibling = refuse(record).dead ? siblingFirst(context, intent, snapshot, time) : null;
@@ -148,25 +153,48 @@ function applied(
   kind: 'refresh' | 'probe' | 'sibling' = intent.kind === 'probe' ? 'probe' : 'refresh',
 ): GrantRecord {
   if (keepsake.kind === 'quarantine') {
-    return quarantined(record, keepsake.quarantine.text, keepsake.quarantine.problem, at);
+    return quarantined(record, kept(context, record, intent, keepsake.quarantine, at));
   }
   const { attemptId, jitter } = context;
-  // A probe that was answered has heard of nobody else; whoever comes later finds its generation taken.
-  const contested = kind !== 'probe' && contestedBy(record, attemptId);
+  // A probe that was answered came after what was unknown before; another one may still be under way.
+  const other = record.intent !== null && record.intent.attemptId !== attemptId;
+  const contested = kind === 'probe' ? other : contestedBy(record, attemptId);
   const next = rotated(record, keepsake.next, { attemptId, kind, contested, at, jitter });
   if (!keepsake.quarantine) return next;
-  const { text, problem } = keepsake.quarantine;
+  const quarantine = kept(context, record, intent, keepsake.quarantine, at);
   // The pair's other half may be in there. A pause keeps a provider that answers so from rotating on every call.
   return {
-    ...quarantined(record, text, problem, at),
+    ...quarantined(record, quarantine),
     ...next,
-    quarantine: { body: { text }, generation: record.generation, problem, at, issuedAt: intent.firstAt },
+    quarantine,
     refused: { count: 0, since: at, notBefore: at + context.timings.probeMs },
   };
 }
 
+/**
+ * An access token counts from the first intent of its generation: a server with grace may hand out the one that it made
+ * then. A refresh token counts from this request: it is tried once too often rather than given up while it lives.
+ */
+function datesOf({ timings }: FlightContext, intent: Intent): { accessFrom: number; refreshFrom: number } {
+  const refreshFrom = Math.max(intent.firstAt, intent.leaseUntil - timings.leaseMs);
+  return { accessFrom: intent.firstAt, refreshFrom };
+}
+
+function kept(
+  { attemptId }: FlightContext,
+  { generation }: GrantRecord,
+  { firstAt }: Intent,
+  { text, problem }: Unreadable,
+  at: number,
+): NonNullable<GrantRecord['quarantine']> {
+  return { body: { text }, generation, problem, at, issuedAt: firstAt, attemptId };
+}
+
 /** Writes until it stands: nothing that was received is given up for a store that does not answer. */
 export function persisting(context: FlightContext, flight: Persisting, event: FlightEvent): Step {
+  const { newest } = context;
+  // A later sign-in, or a person who has left, whatever a store that fell back shows of it.
+  if (newest && newest.record.epoch > flight.keep.epoch) return settled(newest, false);
   switch (event.type) {
     case 'journaled': {
       const record = applied(context, flight.base, flight.intent, flight.keep, event.time.store);
@@ -224,6 +252,7 @@ function merge(context: FlightContext, flight: Persisting, found: Snapshot | nul
   if (record.epoch > keepsake.epoch) return settled(found, false);
   // Written although the answer was lost; others may have rotated on since.
   if (record.attemptIds.includes(context.attemptId)) return settled(found, true);
+  if (record.quarantine?.attemptId === context.attemptId) return settled(found, false);
   if (record.generation === intent.generation) {
     return write(applied(context, record, intent, keepsake, time.store));
   }

@@ -1,5 +1,5 @@
-import type { FlightEffect, FlightResult, Snapshot, Step } from './flight.ts';
-import type { GrantRecord, Intent } from './record.ts';
+import type { FlightContext, FlightEffect, FlightResult, Snapshot, Step } from './flight.ts';
+import { compareGrants, type GrantRecord, type Intent } from './record.ts';
 import { withoutIntent } from './transitions.ts';
 
 /** The first step of a refresh. */
@@ -36,4 +36,15 @@ export function clear(
     { at: 'clearing', intent, then, change, tries: 0 },
     [{ type: 'hang_up' }, { type: 'write', expectedRev: snapshot.rev, record: change(snapshot.record) }],
   ];
+}
+
+/** Something else has taken this process further than the flight is: it presents nothing below that (I3). */
+export function isBehind(context: FlightContext, record: GrantRecord): boolean {
+  const { newest } = context;
+  return newest !== null && compareGrants(record, newest.record) < 0;
+}
+
+/** An answer to this very generation is kept that could not be read: nothing more is sent for it, nor is it given up. */
+export function hasAnswer({ quarantine, generation }: GrantRecord): boolean {
+  return quarantine?.generation === generation;
 }

@@ -8,7 +8,7 @@ import type {
   Step,
 } from './flight.ts';
 import { decide, makeIntent, replay } from './machine-decide.ts';
-import { clear, done, isOurs, takeOff } from './machine-parts.ts';
+import { clear, done, hasAnswer, isBehind, isOurs, takeOff } from './machine-parts.ts';
 import { withIntent } from './transitions.ts';
 
 export function announcing(
@@ -44,6 +44,8 @@ export function announcing(
       ) {
         return decide(context, event);
       }
+      // An answer to this generation has come to light meanwhile.
+      if (hasAnswer(snapshot.record)) return clear(snapshot, flight.intent, 'read');
       if (event.time.mono - flight.settling.sinceMono < settleMs) {
         return settle(snapshot, flight.settling.sinceMono, event.time);
       }
@@ -68,6 +70,7 @@ export function connecting(
   const { snapshot, kind } = flight;
   switch (event.type) {
     case 'connected': {
+      if (isBehind(context, snapshot.record)) return hangUp(takeOff());
       const intent = makeIntent(context, snapshot.record, kind, event.time.store, context.timings.leaseMs);
       const record = withIntent(snapshot.record, intent);
       return [
@@ -109,11 +112,13 @@ export function intending(
   };
   switch (event.type) {
     case 'written':
+      if (isBehind(context, flight.record)) return clear(event.snapshot, flight.intent, 'read');
       return send({ ...event.snapshot, pair: flight.snapshot.pair });
     case 'refused':
     case 'read': {
       // A refusal after a lost answer may be this flight's own write (F118).
       if (event.snapshot && isOurs(event.snapshot.record, flight.intent)) {
+        if (isBehind(context, flight.record)) return clear(event.snapshot, flight.intent, 'read');
         return event.leaseLeftMs > 0 ? send(event.snapshot) : hangUp(decide(context, event));
       }
       return hangUp(decide(context, event));
@@ -129,7 +134,11 @@ function hangUp([flight, effects]: Step): Step {
   return [flight, [{ type: 'hang_up' }, ...effects]];
 }
 
-export function clearing(flight: Extract<Flight, { at: 'clearing' }>, event: FlightEvent): Step {
+export function clearing(
+  context: FlightContext,
+  flight: Extract<Flight, { at: 'clearing' }>,
+  event: FlightEvent,
+): Step {
   const end = (): Step => (flight.then === 'read' ? takeOff() : done(flight.then));
   switch (event.type) {
     case 'written':
@@ -139,7 +148,10 @@ export function clearing(flight: Extract<Flight, { at: 'clearing' }>, event: Fli
       return flight.then === 'read' ? done({ kind: 'store_down', error: event.error }) : end();
     case 'refused': {
       const { snapshot } = event;
-      if (flight.tries >= 3 || !snapshot || !isOurs(snapshot.record, flight.intent)) return end();
+      if (flight.tries >= 3 || !snapshot || !isOurs(snapshot.record, flight.intent)) {
+        // What stood in the way may be newer than what a store that falls back shows the next time.
+        return flight.then === 'read' ? decide(context, event) : end();
+      }
       return [
         { ...flight, tries: flight.tries + 1 },
         [{ type: 'write', expectedRev: snapshot.rev, record: flight.change(snapshot.record) }],

@@ -50,6 +50,8 @@ function context(change: Partial<FlightContext> = {}): FlightContext {
     refreshYear: 'unknown',
     journaled: false,
     reparsed: null,
+    deadToken: null,
+    newest: change.known === undefined ? snapshot() : change.known,
     ...change,
   };
 }

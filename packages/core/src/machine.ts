@@ -67,7 +67,7 @@ export function step(context: FlightContext, flight: Flight, event: FlightEvent)
       if (event.type === 'outcome') return concluded(context, flight, event.outcome, event.time);
       break;
     case 'clearing':
-      return clearing(flight, event);
+      return clearing(context, flight, event);
     case 'persisting':
       return persisting(context, flight, event);
     case 'rechecking':

@@ -146,6 +146,93 @@ describe('journals', () => {
   });
 });
 
+describe('what is in hand when a shutdown comes', () => {
+  it('F44 F60f is rescued also while its first write has neither succeeded nor failed', async () => {
+    const dir = await folder();
+    vi.stubEnv('HIGHQ_RESCUE_DIR', dir);
+    const { manager, connection, start, presented } = await connected();
+    const cas = store.cas.bind(store);
+    store.cas = (key, rev, next) =>
+      next.body.includes('"generation":2') ? new Promise(() => undefined) : cas(key, rev, next);
+    await bench.clock.advance(30 * MINUTE);
+    connection.getAccessToken().catch(() => undefined);
+    await bench.presented(1);
+    await bench.clock.settle(20);
+    const closed = manager.close({ timeoutMs: 1_000 });
+    await bench.clock.advance(1_000);
+    await closed;
+    expect(await readdir(dir)).toHaveLength(1);
+    store.cas = cas;
+    expect(await start().connection('ann').getAccessToken()).toBeTruthy();
+    expect(presented()).toBe(1);
+  });
+
+  it('F44 F60f is rescued when it came of a sign-in and the store has not answered at all', async () => {
+    const dir = await folder();
+    vi.stubEnv('HIGHQ_RESCUE_DIR', dir);
+    const { manager, start } = await connected();
+    const { code } = await bench.emulator.authorize();
+    const read = store.read.bind(store);
+    const signedIn = manager.connection('bob').exchangeCode(code);
+    signedIn.catch(() => undefined);
+    store.read = () => new Promise(() => undefined);
+    await vi.waitFor(() =>
+      expect(bench.emulator.ledger.count({ kind: 'presented', tokenType: 'code' })).toBe(2),
+    );
+    await bench.clock.settle(20);
+    const closed = manager.close({ timeoutMs: 1_000 });
+    await bench.clock.advance(1_000);
+    await closed;
+    expect(await readdir(dir)).toHaveLength(1);
+    store.read = read;
+    expect(start().connection('bob').id).toBe('bob');
+  });
+});
+
+describe('a person who left', () => {
+  it('F55 I9 is not served again by the answer to a refresh that was under way, with the store away', async () => {
+    const { connection } = await connected();
+    bench.emulator.faults.add({ match: REFRESH, kind: 'delay', delayMs: 1_000, times: 1 });
+    await bench.clock.advance(30 * MINUTE);
+    const asked = connection.getAccessToken().catch((error: { code?: unknown }) => error.code);
+    await bench.presented(1);
+    await connection.disconnect();
+    store.down = true;
+    await bench.clock.advance(20_000);
+    // Never a token: the store cannot be asked whether the person has come back.
+    expect(await asked).toBe('store_unavailable');
+    await expect(connection.getAccessToken()).rejects.toMatchObject({ code: 'store_unavailable' });
+    store.down = false;
+    await bench.clock.advance(5_000);
+    await expect(connection.getAccessToken()).rejects.toMatchObject({ code: 'not_connected' });
+  });
+});
+
+describe('a journal entry that only another process can open', () => {
+  it('F73 I6 stops this one: nothing is sent and nobody is declared dead', async () => {
+    const journal = storeJournal(memoryStore());
+    const old = { id: 'old', key: someKey };
+    const next = { id: 'next', key: Buffer.alloc(32, 5).toString('hex') };
+    const { connection, start, presented } = await connected({ journal, encryption: { keys: [old] } });
+    await connection.getAccessToken();
+    const link = new FlakyStore(store.inner);
+    const writer = start({ encryption: { keys: [next, old] }, store: link }).connection('ann');
+    await writer.getAccessToken();
+    bench.emulator.faults.add({ match: REFRESH, kind: 'delay', delayMs: 1_000, times: 1 });
+    await bench.clock.advance(30 * MINUTE);
+    const token = writer.getAccessToken();
+    await bench.presented(1);
+    link.down = true;
+    await bench.clock.advance(1_000);
+    await token;
+    await bench.clock.advance(200_000);
+    await expect(connection.getAccessToken()).rejects.toMatchObject({ reason: 'unknown_key' });
+    expect(presented()).toBe(1);
+    expect((await connection.status()).state).not.toBe('reauth_required');
+    link.down = false;
+  });
+});
+
 describe('an answer that cannot be read', () => {
   it('F105 is kept sealed, nothing more is sent, the breaker opens for all, a corrected parser recovers it', async () => {
     const { manager, connection, start, presented } = await connected();

@@ -9,12 +9,12 @@ function stored(token: string, issuedAt: number, lifeMs: number): StoredToken {
 }
 
 /**
- * A token response as a pair that can be written. `issuedAt` is the store's time of the intent, or another instant at
- * or before the request. Without a new refresh token the old one is kept, and flagged (F06).
+ * A token response as a pair that can be written. Both tokens count from the store's time of an intent, or from another
+ * instant at or before the request. Without a new refresh token the old one is kept, and flagged (F06).
  */
 export function pairOf(
   response: TokenResponse,
-  issuedAt: number,
+  { accessFrom, refreshFrom }: { readonly accessFrom: number; readonly refreshFrom: number },
   configuredLifeMs: number | undefined,
   old: { readonly pair: TokenPair | null; readonly refresh: StoredToken | null },
 ): { readonly next: NewPair; readonly anomalies: readonly string[] } {
@@ -23,11 +23,11 @@ export function pairOf(
     ...response.anomalies,
     ...life.anomalies.filter((name) => !response.anomalies.includes(name)),
   ];
-  const access = stored(response.accessToken, issuedAt, life.lifeMs);
+  const access = stored(response.accessToken, accessFrom, life.lifeMs);
   const refresh =
     response.refreshToken === null
       ? old.refresh
-      : stored(response.refreshToken, issuedAt, refreshLifetimeMs(response.refreshExpiresInSeconds));
+      : stored(response.refreshToken, refreshFrom, refreshLifetimeMs(response.refreshExpiresInSeconds));
   if (response.refreshToken === null && old.refresh !== null) anomalies.push('rotation_missing');
   if (response.refreshToken !== null && response.refreshToken === old.pair?.refresh)
     anomalies.push('refresh_token_unchanged');

@@ -11,6 +11,7 @@ export const KNOWN_OPTIONS = {
     'store',
     'encryption',
     'journal',
+    'canary',
     'refresh',
     'http',
     'clock',

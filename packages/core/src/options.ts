@@ -1,3 +1,4 @@
+import type { CanaryOption } from './canary.ts';
 import type { Clock, Random } from './clock.ts';
 import type { EncryptionKeyInput } from './encryption-keys.ts';
 import type { Journal } from './journal.ts';
@@ -66,6 +67,14 @@ export interface TokenManagerOptions {
    * @default none
    */
   readonly journal?: Journal | readonly Journal[] | undefined;
+  /**
+   * A cheap API call that whoever signed in may always make. After a 403 it tells a dead token from a missing right: its
+   * path below `{instanceUrl}/api/`, a function that gives it (`null`: none for this user), or `false` for none at all,
+   * which leaves one guess an hour. It is believed on a grant once it was answered 2xx there.
+   * @default the user's own record, `{version}/users/{userEmail}?type=email`
+   * @example '6/sites?limit=1'
+   */
+  readonly canary?: CanaryOption | undefined;
   readonly refresh?: RefreshOptions | undefined;
   readonly http?: HttpOptions | undefined;
   /** The clock to live by. @default the system's */
@@ -156,6 +165,7 @@ export interface ResolvedOptions {
     | { readonly keys: readonly { readonly id: string; readonly key: Uint8Array }[] }
     | false;
   readonly journals: readonly Journal[];
+  readonly canary: CanaryOption | undefined;
   /** Where pairs go that a store does not take before a shutdown ends; read at start. HIGHQ_RESCUE_DIR. */
   readonly rescueDir: string | undefined;
   readonly waitMs: number;

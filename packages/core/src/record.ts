@@ -54,6 +54,7 @@ const schema = v.looseObject({
       problem: v.string(),
       at: instant,
       issuedAt: instant,
+      attemptId: v.optional(v.nullable(v.string()), null),
     }),
   ),
   sibling: v.nullable(
@@ -65,6 +66,7 @@ const schema = v.looseObject({
   rejectedId: v.optional(v.nullable(v.string()), null),
   contested: v.optional(v.boolean(), false),
   guessAt: v.nullable(instant),
+  guessedGeneration: v.optional(v.nullable(counter), null),
   nextDueAt: v.nullable(instant),
   lastError: v.nullable(v.looseObject({ at: instant, code: v.string(), message: v.string() })),
   history: v.array(
@@ -141,6 +143,8 @@ export interface GrantRecord {
     readonly at: number;
     /** Store's time of the intent: what is in there was issued then or later. */
     readonly issuedAt: number;
+    /** Whose answer it is: a writer whose answer was lost knows its own. */
+    readonly attemptId: string | null;
   } | null;
   /** A second live pair of the same parent, kept until the next rotation. */
   readonly sibling: {
@@ -161,7 +165,9 @@ export interface GrantRecord {
    * named for what it is.
    */
   readonly contested: boolean;
+  /** When a refresh was last tried on no more than a 403, and on which generation. */
   readonly guessAt: number | null;
+  readonly guessedGeneration: number | null;
   readonly nextDueAt: number | null;
   readonly lastError: { readonly at: number; readonly code: string; readonly message: string } | null;
   readonly history: readonly HistoryEntry[];
@@ -191,6 +197,7 @@ export const EMPTY_RECORD: GrantRecord = {
   rejectedId: null,
   contested: false,
   guessAt: null,
+  guessedGeneration: null,
   nextDueAt: null,
   lastError: null,
   history: [],

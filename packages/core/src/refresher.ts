@@ -1,31 +1,26 @@
+import { Background } from './background.ts';
 import type { Clock } from './clock.ts';
 import { clampMinValidity, thresholds } from './expiry.ts';
 import type { FlightResult, Snapshot } from './flight.ts';
 import { inProgress, notConnected, pauseAfter, reauthorizationRequired } from './flight-errors.ts';
 import type { GrantNews } from './grant-news.ts';
 import type { GrantRepository } from './grant-repository.ts';
-import { HeldGrant, type OngoingFlight } from './held-grant.ts';
-import { jitterOf } from './jitter.ts';
+import type { HeldGrant, OngoingFlight } from './held-grant.ts';
+import { HeldGrants } from './held-grants.ts';
 import type { Journals } from './journals.ts';
 import { uncertain } from './machine.ts';
 import type { ResolvedOptions } from './options.ts';
 import { inTime, type Patience, waitForFlight } from './patience.ts';
+import { compareGrants } from './record.ts';
 import type { RegistrationGate } from './registration-gate.ts';
 import { runFlight } from './run-flight.ts';
 import type { TokenEndpoint } from './token-outcome.ts';
+import type { HandedToken, TokenRequestOptions } from './token-request.ts';
 
-/** How many idle connections stay in memory; one costs about a kilobyte. */
-const HELD_AT_MOST = 10_000;
 /** With nothing usable in memory, the store is asked again no more often than this. */
 const REREAD_MS = 1_000;
 /** With a valid token in memory, a store that does not answer is waited for no longer than this; without one, at least. */
 const STATIC_MS = 2_000;
-
-export interface TokenRequestOptions {
-  readonly minValidityMs?: number | undefined;
-  readonly waitMs?: number | undefined;
-  readonly signal?: AbortSignal | undefined;
-}
 
 interface Dependencies {
   readonly options: ResolvedOptions;
@@ -42,7 +37,8 @@ export class Refresher {
   readonly #d: Dependencies;
   readonly #news: GrantNews;
   readonly #owner: string;
-  readonly #grants = new Map<string, HeldGrant>();
+  readonly #grants: HeldGrants;
+  readonly #background: Background;
   readonly #closing = new AbortController();
   readonly #ended = new AbortController();
   readonly #work = new Set<Promise<unknown>>();
@@ -51,39 +47,31 @@ export class Refresher {
     this.#d = dependencies;
     this.#news = dependencies.news;
     this.#owner = dependencies.options.random.id();
+    this.#background = new Background(dependencies.options);
+    this.#grants = new HeldGrants(dependencies.options.registration, dependencies.clock);
   }
 
   grant(id: string): HeldGrant {
-    const known = this.#grants.get(id);
-    if (known) {
-      // The order of a Map is the order of use: the first ones are the ones to let go.
-      this.#grants.delete(id);
-      this.#grants.set(id, known);
-      return known;
-    }
-    const grant = new HeldGrant(id, jitterOf(this.#d.options.registration, id), this.#d.clock);
-    this.#grants.set(id, grant);
-    if (this.#grants.size > HELD_AT_MOST) this.#letGo();
-    return grant;
+    return this.#grants.get(id);
   }
 
-  #letGo(): void {
-    for (const [id, grant] of this.#grants) {
-      if (this.#grants.size <= HELD_AT_MOST) return;
-      if (!grant.pinned) {
-        grant.cancelWakeUp?.();
-        this.#grants.delete(id);
-      }
-    }
+  /** Connections with something that the store has not confirmed. */
+  get inHand(): readonly HeldGrant[] {
+    return this.#grants.all.filter(({ inHand, signInsInHand }) => inHand || signInsInHand.size > 0);
   }
 
   /** Connections whose new pair is in memory only. */
   get unpersisted(): readonly HeldGrant[] {
-    return [...this.#grants.values()].filter((grant) => grant.unpersisted);
+    return this.#grants.all.filter((grant) => grant.unpersisted);
   }
 
   /** Step 1 of the protocol: a token that is valid on both clocks, at once if there is one. */
   async accessToken(grant: HeldGrant, request: TokenRequestOptions = {}): Promise<string> {
+    return (await this.access(grant, request)).token;
+  }
+
+  /** The same, with the record that it is of. */
+  async access(grant: HeldGrant, request: TokenRequestOptions = {}): Promise<HandedToken> {
     const { clock, options } = this.#d;
     request.signal?.throwIfAborted();
     if (clock.sync) await clock.sync();
@@ -97,10 +85,11 @@ export class Refresher {
       const { mustMs, shouldMs } = thresholds(lifeMs, grant.jitter);
       const wanted = this.#wantedMs(grant, request.minValidityMs ?? 0, lifeMs);
       const left = grant.remaining();
-      const token = left > 0 ? (snapshot.pair?.access ?? null) : null;
+      const usable = grant.usable();
+      const token = usable === null ? null : { token: usable, record: snapshot.record };
       if (token !== null && left > Math.max(mustMs, wanted) && !grant.suspect) {
         if (left > shouldMs || round > 0) return token;
-        if (!this.#inBackground(grant.flight ? null : () => this.#refreshQuietly(grant))) return token;
+        if (!this.#background.start(grant.flight ? null : () => this.#refreshQuietly(grant))) return token;
         await this.#waited(grant, patience);
         continue;
       }
@@ -113,11 +102,32 @@ export class Refresher {
       if (round > 4) throw inProgress(grant.id, options.timings.pollMs);
       const answer = await waitForFlight(this.#d.clock, this.fly(grant), patience);
       if (answer === null) {
-        const still = grant.remaining() > 0 ? (grant.snapshot?.pair?.access ?? null) : null;
-        if (still !== null) return still;
+        const still = grant.usable();
+        if (still !== null && grant.snapshot) return { token: still, record: grant.snapshot.record };
         throw this.#inProgress(grant);
       }
     }
+  }
+
+  /**
+   * The access token of `used` is dead: resolves when a newer grant is in memory, whoever brought it. @throws as
+   * `accessToken`
+   */
+  async renew(
+    grant: HeldGrant,
+    used: { readonly epoch: number; readonly generation: number },
+  ): Promise<void> {
+    const patience = this.#patience({});
+    for (let round = 0; round <= 4; round += 1) {
+      const { snapshot } = grant;
+      if (!snapshot || snapshot.record.tokens === null)
+        throw notConnected(grant.id, snapshot?.record ?? null);
+      if (compareGrants(snapshot.record, used) > 0) return;
+      const ended = this.#givenUp(grant, snapshot);
+      if (ended) throw ended;
+      if ((await waitForFlight(this.#d.clock, this.fly(grant), patience)) === null) break;
+    }
+    throw this.#inProgress(grant);
   }
 
   #inProgress(grant: HeldGrant): Error {
@@ -158,7 +168,7 @@ export class Refresher {
   async #upToDate(grant: HeldGrant, patience: Patience): Promise<void> {
     const { options, clock } = this.#d;
     const age = clock.monotonic() - grant.lastReadMono;
-    const usable = grant.remaining() > 0 && grant.snapshot?.record.tokens !== null;
+    const usable = grant.usable() !== null && grant.snapshot?.record.tokens !== null;
     const mustRead =
       !grant.loaded ||
       grant.drifted ||
@@ -180,7 +190,7 @@ export class Refresher {
     } else if (age >= options.revalidateMs / 2 && !grant.reading) {
       // In use: read before it must be, so that no call has to wait for it.
       const read = (): Promise<void> => this.read(grant).catch(() => undefined);
-      if (this.#inBackground(read))
+      if (this.#background.start(read))
         await inTime(clock, read(), patience).catch(() => patience.signal?.throwIfAborted());
     }
   }
@@ -211,26 +221,6 @@ export class Refresher {
     if (!intact && !this.#closing.signal.aborted) this.fly(grant);
   }
 
-  /** Starts work that no caller needs to wait for. `true`: this platform wants it waited for all the same. */
-  #inBackground(work: (() => Promise<unknown>) | null): boolean {
-    if (!work) return false;
-    const { background } = this.#d.options;
-    const promise = work();
-    this.#hand(promise);
-    return background === 'await';
-  }
-
-  /** For a platform that keeps a process awake for the promises that it was given. */
-  #hand(work: Promise<unknown>): void {
-    const { background, logger } = this.#d.options;
-    if (typeof background !== 'function') return;
-    try {
-      background(work);
-    } catch {
-      logger.error('hq-oauth: the function for background work failed; the work goes on');
-    }
-  }
-
   /** Waits for the flight that was begun in the background, as long as the caller would for one that it needs. */
   async #waited(grant: HeldGrant, patience: Patience): Promise<void> {
     if (grant.flight)
@@ -252,7 +242,7 @@ export class Refresher {
     const { snapshot } = grant;
     if (!snapshot || snapshot.record.tokens === null) throw notConnected(grant.id, snapshot?.record ?? null);
     const { shouldMs } = thresholds(snapshot.record.access?.lifeMs ?? 0, grant.jitter);
-    if (!force && grant.remaining() > shouldMs && !grant.suspect) return;
+    if (!force && grant.usable() !== null && grant.remaining() > shouldMs && !grant.suspect) return;
     const ended = this.#givenUp(grant, snapshot);
     if (ended) throw ended;
     const answer = await waitForFlight(this.#d.clock, this.fly(grant), this.#patience({}));
@@ -292,7 +282,9 @@ export class Refresher {
         refreshYear: options.refreshYear,
         journaled: journals.present,
         reparsed: grant.reparsed,
+        deadToken: grant.calls.deadToken,
       },
+      newest: () => grant.snapshot,
       slot: grant.slot,
       repository,
       endpoint,
@@ -302,10 +294,15 @@ export class Refresher {
       closing: this.#closing.signal,
       ended: this.#ended.signal,
       observer: {
-        seen: (snapshot) => void grant.take({ snapshot, time: repository.time() }),
+        seen: (found) => void grant.take(found),
+        inHand: (record) => {
+          grant.inHand = record;
+        },
         held: (snapshot, attempts) => {
+          const known = grant.snapshot?.record;
+          if (known && compareGrants(snapshot.record, known) < 0) return;
           grant.unpersistedPair = true;
-          grant.install(snapshot, repository.time().store);
+          grant.keep(snapshot, repository.latest());
           // Where nothing may be under way after the answer, the answer waits for the store.
           if (options.background !== 'await') told.resolve('held');
           this.#news.persistFailed(grant, attempts);
@@ -343,7 +340,7 @@ export class Refresher {
       },
     );
     this.track(landed);
-    this.#hand(landed);
+    this.#background.hand(landed);
     return flight;
   }
 
@@ -351,10 +348,11 @@ export class Refresher {
     const { clock, options, repository } = this.#d;
     grant.unpersistedPair = false;
     grant.unpersistedAnswer = null;
+    grant.inHand = null;
     if (result.kind === 'settled') {
       grant.failures = 0;
       grant.pause = null;
-      grant.take({ snapshot: result.snapshot, time: repository.time() });
+      grant.keep(result.snapshot, repository.latest());
       this.#news.settled(grant, result.refreshed);
       return;
     }
@@ -394,7 +392,7 @@ export class Refresher {
   /** Sends nothing new; resolves when nothing is under way any more. */
   async close(): Promise<void> {
     this.#closing.abort();
-    for (const grant of this.#grants.values()) grant.cancelWakeUp?.();
+    for (const grant of this.#grants.all) grant.cancelWakeUp?.();
     while (this.#work.size > 0) await Promise.all(this.#work);
   }
 }

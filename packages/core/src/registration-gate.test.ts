@@ -9,7 +9,7 @@ import type { TokenOutcome } from './token-outcome.ts';
 
 const BAD: TokenOutcome = { kind: 'unknown', reason: 'server_error', status: 502, retryAfterMs: null };
 const TIMINGS = timings();
-const SLOT_MS = TIMINGS.connectMs + TIMINGS.responseMs;
+const SLOT_MS = TIMINGS.settleMs + TIMINGS.announceSlackMs + TIMINGS.connectMs + TIMINGS.responseMs;
 
 async function shut() {
   const clock = new ManualClock();

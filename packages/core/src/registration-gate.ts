@@ -30,6 +30,8 @@ const CLOSED: State = {
 
 /** So many requests in a row without a recognizable answer open the breaker. */
 const FAILURES_TO_OPEN = 5;
+/** Each refused write means that another one landed. */
+const WRITES_AT_MOST = 32;
 /** A good answer is noted again only after this long, so that a healthy registration costs no extra writes. */
 const NOTE_OK_MS = 5 * 60_000;
 
@@ -60,7 +62,9 @@ export class RegistrationGate {
       if (!row) return { open: true, lastOkAt: null, slot: null };
       const state = parse(row.body);
       const reason = state.reason ?? 'failures';
-      const tryMs = this.#timings.connectMs + this.#timings.responseMs;
+      const { connectMs, responseMs, settleMs, announceSlackMs } = this.#timings;
+      // A probe settles first.
+      const tryMs = settleMs + announceSlackMs + connectMs + responseMs;
       // A clock that was set back must not keep the breaker open for as long as that.
       const open = isAhead(state.openUntil, state.openUntil - state.openedAt, now) ? state.openUntil : 0;
       const tried = isAhead(state.halfOpenUntil, tryMs, now) ? state.halfOpenUntil : 0;
@@ -75,7 +79,7 @@ export class RegistrationGate {
 
   /** Nothing was sent in this slot: somebody else may try at once. Rejects as the store does; nothing depends on it. */
   async release(slot: number): Promise<void> {
-    for (let tries = 0; tries < 5; tries += 1) {
+    for (let tries = 0; tries < WRITES_AT_MOST; tries += 1) {
       const { row } = await this.#store.read(this.#key);
       const state = row && parse(row.body);
       if (!state || state.halfOpenUntil !== slot) return;
@@ -85,7 +89,7 @@ export class RegistrationGate {
 
   /** Takes in what an answer says about the registration. Rejects as the store does; nothing depends on it. */
   async report(outcome: TokenOutcome): Promise<void> {
-    for (let tries = 0; tries < 5; tries += 1) {
+    for (let tries = 0; tries < WRITES_AT_MOST; tries += 1) {
       const { row, now } = await this.#store.read(this.#key);
       const state = row ? parse(row.body) : CLOSED;
       const next = this.#after(state, outcome, now);

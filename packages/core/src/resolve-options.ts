@@ -1,5 +1,7 @@
 import { createHash } from 'node:crypto';
 import * as v from 'valibot';
+import { apiUrl } from './api-call.ts';
+import type { CanaryOption } from './canary.ts';
 import { credentialProblem, secretSource } from './client-secret.ts';
 import { systemRandom } from './clock.ts';
 import { KEY_COMMAND, parseKey, splitKeyList } from './encryption-keys.ts';
@@ -16,7 +18,7 @@ type Bag = Record<string, unknown>;
 
 const STORES = '`sqliteStore(…)`, `redisStore(…)`, `postgresStore(…)`, or `memoryStore()` for tests';
 /** In api.md, and not in this version: told apart from a misspelt name. */
-const LATER = ['keeper', 'canary'];
+const LATER = ['keeper'];
 
 /**
  * Checks all options and the environment, and fills in defaults.
@@ -62,6 +64,7 @@ export function resolveOptions(options: TokenManagerOptions, env: Env = process.
       (check.methods('random', given.random, ['float', 'id']) ? options.random : undefined) ?? systemRandom,
     logger: check.logger(given.logger),
     journals: check.journals(given.journal),
+    canary: check.canary(given.canary),
     rescueDir: env.HIGHQ_RESCUE_DIR || undefined,
     allowLoopback: rule.allowLoopback,
     testClockUrl: check.testClock(instance?.loopback === true && !given.clock),
@@ -131,6 +134,20 @@ class Check {
     const result = v.safeParse(schema, value);
     if (result.success) return result.output;
     return this.report(option, result.issues[0].message, env);
+  }
+
+  canary(value: unknown): CanaryOption | undefined {
+    if (value === undefined || value === false || typeof value === 'function')
+      return value as CanaryOption | undefined;
+    const problem =
+      'must be the path of an API call that this user may always make, such as "6/users/me@firm.example?type=email", a function that gives it, or false';
+    if (typeof value !== 'string' || value === '') return this.report('canary', problem);
+    try {
+      apiUrl('https://instance.invalid/i', value);
+      return value;
+    } catch {
+      return this.report('canary', problem);
+    }
   }
 
   journals(value: unknown): readonly Journal[] {

@@ -10,10 +10,10 @@ import type {
   FlightResult,
   Snapshot,
 } from './flight.ts';
-import type { GrantRepository, GrantSlot } from './grant-repository.ts';
+import type { Found, GrantRepository, GrantSlot } from './grant-repository.ts';
 import type { Journals } from './journals.ts';
 import { step, takeOff } from './machine.ts';
-import type { GrantRecord, Intent } from './record.ts';
+import { compareGrants, type GrantRecord, type Intent } from './record.ts';
 import { safeError } from './redact.ts';
 import type { RegistrationGate } from './registration-gate.ts';
 import type { TokenConnection, TokenEndpoint, TokenOutcome } from './token-outcome.ts';
@@ -22,7 +22,9 @@ import { parseTokenResponse } from './token-response.ts';
 /** What the outside is told while a flight goes on. */
 export interface FlightObserver {
   /** A record was read or written. */
-  seen(snapshot: Snapshot): void;
+  seen(found: Omit<Found, 'leaseLeftMs'>): void;
+  /** From here on it is this process's only, until the store says that it has it. */
+  inHand(record: GrantRecord): void;
   held(snapshot: Snapshot, tries: number): void;
   heldAnswer(record: GrantRecord, tries: number): void;
   /** The kept answer of this record is being read once more. */
@@ -36,7 +38,9 @@ export interface FlightObserver {
 }
 
 interface FlightShell {
-  readonly context: FlightContext;
+  readonly context: Omit<FlightContext, 'newest'>;
+  /** The newest grant that the process has in memory. */
+  readonly newest: () => Snapshot | null;
   readonly slot: GrantSlot;
   readonly repository: GrantRepository;
   readonly endpoint: TokenEndpoint;
@@ -55,7 +59,8 @@ type Asking = Exclude<FlightEffect, { type: Passing }>;
 
 /** Carries a flight from take-off to its result. Never rejects for anything that the protocol names. */
 export async function runFlight(shell: FlightShell): Promise<FlightResult> {
-  const { context, observer } = shell;
+  const { observer } = shell;
+  const context = (): FlightContext => ({ ...shell.context, newest: shell.newest() });
   let connection = null as TokenConnection | null;
   /** Both clocks just before the intent was written: the lease is younger than that. */
   let intentWrittenAt = { wall: 0, mono: 0 };
@@ -69,9 +74,11 @@ export async function runFlight(shell: FlightShell): Promise<FlightResult> {
   const inBudget = async <T>(work: Promise<T>): Promise<T> => {
     work.catch(() => undefined);
     const over = new AbortController();
-    const late = sleep(shell.clock, context.timings.persistBudgetMs, { signal: over.signal }).then(() => {
-      throw new StoreUnavailableError('The store did not answer in time.', { connectionId: shell.slot.id });
-    });
+    const late = sleep(shell.clock, shell.context.timings.persistBudgetMs, { signal: over.signal }).then(
+      () => {
+        throw new StoreUnavailableError('The store did not answer in time.', { connectionId: shell.slot.id });
+      },
+    );
     late.catch(() => undefined);
     return Promise.race([work, late]).finally(() => over.abort());
   };
@@ -81,7 +88,7 @@ export async function runFlight(shell: FlightShell): Promise<FlightResult> {
       case 'read':
         return storeEvent(async () => {
           const found = await shell.repository.read(shell.slot);
-          if (found.snapshot) observer.seen(found.snapshot);
+          if (found.snapshot) observer.seen(found);
           return { type: 'read', ...found };
         }, 'read_failed');
       case 'write':
@@ -89,8 +96,9 @@ export async function runFlight(shell: FlightShell): Promise<FlightResult> {
           const writing = () => shell.repository.write(shell.slot, effect.expectedRev, effect.record);
           if (at === 'intending')
             intentWrittenAt = { wall: shell.clock.now(), mono: shell.clock.monotonic() };
+          if (at === 'persisting') observer.inHand(effect.record);
           const { ok, snapshot, ...rest } = await (at === 'persisting' ? inBudget(writing()) : writing());
-          if (snapshot) observer.seen(snapshot);
+          if (snapshot) observer.seen({ snapshot, ...rest });
           if (ok && snapshot) return { type: 'written', snapshot, ...rest };
           return { type: 'refused', snapshot, ...rest };
         }, 'write_failed');
@@ -99,9 +107,11 @@ export async function runFlight(shell: FlightShell): Promise<FlightResult> {
           const found = await shell.journals.newest(shell.slot, effect.above, effect.beside);
           return { type: 'replayed', ...found, time: time() };
         } catch (error) {
+          if (error instanceof RecordUnreadableError) return { type: 'unreadable', error, time: time() };
           return { type: 'replay_failed', error: safeError(error), time: time() };
         }
       case 'journal':
+        observer.inHand(effect.record);
         await inBudget(shell.journals.append(shell.slot, effect.record)).catch((error: unknown) =>
           observer.journalFailed(error),
         );
@@ -140,6 +150,8 @@ export async function runFlight(shell: FlightShell): Promise<FlightResult> {
         }
       case 'send': {
         const outcome = await send(effect.refreshToken, effect.intent);
+        // From when on it was refused decides when it is given up; a machine that slept meanwhile is behind with the time.
+        if (outcome.kind === 'unrecognized') await shell.repository.syncTime();
         return { type: 'outcome', outcome, time: time() };
       }
       case 'timer': {
@@ -180,12 +192,15 @@ export async function runFlight(shell: FlightShell): Promise<FlightResult> {
     };
     if (!connection) return notSent('connect_failed', 'the connection was given up');
     if (shell.closing.aborted) return notSent('closing', 'the manager is closing');
-    const { leaseMs, responseMs, lingerMs } = context.timings;
+    const { leaseMs, responseMs, lingerMs } = shell.context.timings;
     const maySend = (): boolean => {
       const passedMs = Math.max(
         shell.clock.now() - intentWrittenAt.wall,
         shell.clock.monotonic() - intentWrittenAt.mono,
       );
+      const { newest } = context();
+      if (newest && flight.at === 'sending' && compareGrants(flight.snapshot.record, newest.record) < 0)
+        return false;
       // The lease was reckoned from the time of a read, which may have lain unread for a while.
       const storeLeftMs = intent.leaseUntil - shell.repository.time().store;
       return Math.min(storeLeftMs, leaseMs - passedMs) >= responseMs + lingerMs;
@@ -235,7 +250,8 @@ export async function runFlight(shell: FlightShell): Promise<FlightResult> {
   while (flight.at !== 'done') {
     const answer = pass(effects);
     if (!answer) throw new Error(`A flight at "${flight.at}" asked for nothing.`);
-    [flight, effects] = step(context, flight, await answer);
+    const event = await answer;
+    [flight, effects] = step(context(), flight, event);
   }
   pass(effects);
   if (slot !== null) observer.work(shell.gate.release(slot));

@@ -12,7 +12,7 @@ export interface StoreJump {
 /** The store's clock as this process knows it: the last answer, carried on by the monotonic clock. */
 export class StoreTime {
   readonly #clock: Clock;
-  #last: { readonly now: number; readonly mono: number } | null = null;
+  #last: { readonly now: number; readonly mono: number; readonly wall: number } | null = null;
   #jumps = 0;
   #jump: StoreJump | null = null;
 
@@ -28,13 +28,20 @@ export class StoreTime {
       this.#jumps += 1;
       this.#jump = { mono, byMs: storeNow - expected };
     }
-    this.#last = { now: storeNow, mono };
+    this.#last = { now: storeNow, mono, wall: this.#clock.now() };
   }
 
   /** Epoch ms, whole. Before the first answer: this machine's wall clock. */
   estimate(): number {
     if (!this.#last) return Math.floor(this.#clock.now());
     return Math.floor(this.#last.now + (this.#clock.monotonic() - this.#last.mono));
+  }
+
+  /** As late as it can be, for what must not be used for too long: a machine that slept has stopped one of its clocks. */
+  latest(): number {
+    if (!this.#last) return this.estimate();
+    const passedMs = Math.max(this.#clock.monotonic() - this.#last.mono, this.#clock.now() - this.#last.wall);
+    return Math.floor(this.#last.now + passedMs);
   }
 
   /** The last jump. */

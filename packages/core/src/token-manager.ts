@@ -1,4 +1,5 @@
 import { apiTransport } from './api-transport.ts';
+import { canarySender } from './canary-sender.ts';
 import type { Clock } from './clock.ts';
 import { sleep, systemClock } from './clock.ts';
 import { createConnection } from './connection.ts';
@@ -6,6 +7,7 @@ import { type Connection, internals, type TokenManager } from './contracts.ts';
 import { RecordUnreadableError } from './errors.ts';
 import { EventHub } from './events.ts';
 import { fileJournal } from './file-journal.ts';
+import { ForbiddenInquiry } from './forbidden-inquiry.ts';
 import { GrantAdmin } from './grant-admin.ts';
 import { GrantNews } from './grant-news.ts';
 import { GrantRepository } from './grant-repository.ts';
@@ -71,6 +73,14 @@ export function assembleManager(options: ResolvedOptions, seams: Seams = {}): To
   const gate = new RegistrationGate(store, registration, timings);
   const refresher = new Refresher({ options, clock, repository, endpoint, news, journals, gate });
   const admin = new GrantAdmin({ options, clock, repository, endpoint, refresher, news });
+  const inquiry = new ForbiddenInquiry({
+    clock,
+    repository,
+    refresher,
+    news,
+    canary: options.canary,
+    send: canarySender({ instanceUrl, fetch: transport.fetch, clock }),
+  });
   let closed: Promise<void> | null = null;
 
   /** A row that cannot be read is told apart and does not hide the others. */
@@ -110,19 +120,21 @@ export function assembleManager(options: ResolvedOptions, seams: Seams = {}): To
   }
 
   /** What the store has not taken by the end of a shutdown goes where the next start finds it. */
-  const saveLast = async (grant: HeldGrant): Promise<void> => {
+  const saveLast = async (grant: HeldGrant, saved: WeakSet<object>): Promise<void> => {
     const about = { connectionId: grant.id, directory: options.rescueDir };
-    const inHand = grant.unpersistedPair ? grant.snapshot?.record : grant.unpersistedAnswer;
+    const { inHand } = grant;
     for (const record of [...(inHand ? [inHand] : []), ...grant.signInsInHand.values()]) {
+      if (saved.has(record)) continue;
+      saved.add(record);
       const rescued = journals.rescue(grant.slot, record).catch(() => false);
       const over = new AbortController();
       const late = sleep(clock, timings.persistBudgetMs, { signal: over.signal }).then(
         () => false,
         () => false,
       );
-      const saved = await Promise.race([rescued, late]).finally(() => over.abort());
+      const written = await Promise.race([rescued, late]).finally(() => over.abort());
       options.logger.error(
-        saved
+        written
           ? 'hq-oauth: a token pair that the store did not take was written down, sealed; the next start reads it'
           : 'hq-oauth: a token pair that the store did not take is lost with this process. Set HIGHQ_RESCUE_DIR to a folder that can be written and is read at start',
         about,
@@ -135,8 +147,11 @@ export function assembleManager(options: ResolvedOptions, seams: Seams = {}): To
     const landed = refresher.close();
     const late = sleep(clock, timeoutMs, { signal: given.signal }).catch(() => undefined);
     await Promise.race([landed, late]).finally(() => given.abort());
-    for (const grant of refresher.unpersisted) await saveLast(grant);
+    const saved = new WeakSet<object>();
+    for (const grant of refresher.inHand) await saveLast(grant, saved);
     refresher.end();
+    // What came in meanwhile.
+    for (const grant of refresher.inHand) await saveLast(grant, saved);
     void journals.close();
     await endpoint.close();
     await transport.close();
@@ -156,6 +171,7 @@ export function assembleManager(options: ResolvedOptions, seams: Seams = {}): To
         repository,
         admin,
         transport,
+        inquiry,
       });
     },
     async *connections({ state, after, limit = Number.POSITIVE_INFINITY } = {}) {

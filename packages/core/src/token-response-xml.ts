@@ -147,7 +147,7 @@ function asList(nodes: unknown): readonly Record<string, unknown>[] {
 const PREDEFINED: Readonly<Record<string, string>> = { lt: '<', gt: '>', amp: '&', quot: '"', apos: "'" };
 
 /** The five predefined entities and character references. @throws SyntaxError for any other ampersand. */
-function decodeEntities(text: string): string {
+export function decodeEntities(text: string): string {
   return text.replace(
     /&(?:(lt|gt|amp|quot|apos)|#([0-9]{1,7})|#x([0-9a-fA-F]{1,6}));|&/g,
     (_all, name?: string, decimal?: string, hexadecimal?: string) => {

@@ -99,6 +99,7 @@ export function authorized(
     sibling: null,
     lastError: null,
     guessAt: null,
+    guessedGeneration: null,
     lastAttemptId: null,
     attemptIds: [],
     authorizationId: by.authorizationId,
@@ -149,6 +150,7 @@ export function tombstone(record: GrantRecord, at: number): GrantRecord {
     sibling: null,
     lastError: null,
     guessAt: null,
+    guessedGeneration: null,
     lastAttemptId: null,
     attemptIds: [],
     authorizationId: null,
@@ -169,17 +171,17 @@ export function died(record: GrantRecord, reason: DeathReason, at: number): Gran
   };
 }
 
-export function quarantined(record: GrantRecord, text: string, problem: string, at: number): GrantRecord {
+export function quarantined(
+  record: GrantRecord,
+  quarantine: NonNullable<GrantRecord['quarantine']>,
+): GrantRecord {
+  const { at, problem } = quarantine;
   return {
     ...record,
+    // What is in there may live, whatever was concluded without it.
+    dead: null,
     intent: null,
-    quarantine: {
-      body: { text },
-      generation: record.generation,
-      problem,
-      at,
-      issuedAt: record.intent?.firstAt ?? at,
-    },
+    quarantine,
     lastError: {
       at,
       code: 'quarantine',
@@ -198,6 +200,7 @@ export function withAnswer(
   const detail = 'an unreadable answer, from a journal';
   return {
     ...record,
+    dead: null,
     quarantine,
     history: withHistory(record, { at, event: 'repaired', generation: record.generation, detail }),
   };

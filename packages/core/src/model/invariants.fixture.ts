@@ -105,6 +105,8 @@ export function checkWrite(
   }
   if (!dead || old?.dead) return;
   const running = process?.running;
+  // The store fell back behind a death that was checked before.
+  if (running?.flight.at === 'repairing' && process?.known?.record.dead) return;
   const { refusal, replayed } = running ?? { refusal: 'none', replayed: null };
   if (refusal === 'none') throw new Violation('I7', `declared dead (${dead.reason}) without a refusal`);
   if (refusal === 'unchecked' || (config.journal !== 'none' && replayed === null))

@@ -167,10 +167,11 @@ function deliverOutcome(config: Config, world: World, index: number, outcome: Ou
   return proceed(config, next, index, event);
 }
 
-export function contextOf(config: Config, owner: string, { attemptId, known }: Running): FlightContext {
+export function contextOf(config: Config, process: Process, { attemptId, known }: Running): FlightContext {
   return {
     attemptId,
-    owner,
+    owner: process.owner,
+    newest: process.known,
     timings: config.believed,
     known,
     jitter: 0,
@@ -178,6 +179,7 @@ export function contextOf(config: Config, owner: string, { attemptId, known }: R
     refreshYear: 'unknown',
     journaled: config.journal !== 'none',
     reparsed: null,
+    deadToken: null,
   };
 }
 
@@ -201,7 +203,7 @@ export function takeOff(config: Config, world: World, index: number, attemptId: 
 export function proceed(config: Config, world: World, index: number, event: FlightEvent): World {
   const running = runningAt(world, index);
   const [flight, effects] = config.system.step(
-    contextOf(config, processAt(world, index).owner, running),
+    contextOf(config, processAt(world, index), running),
     running.flight,
     event,
   );

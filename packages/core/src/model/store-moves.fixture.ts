@@ -52,7 +52,10 @@ export function storeMoves(config: Config, world: World, free: Free, fault: Faul
       format: 'json',
       anomalies: [],
     } as const;
-    const { next } = pairOf(response, NOW, undefined, { pair: null, refresh: null });
+    const { next } = pairOf(response, { accessFrom: NOW, refreshFrom: NOW }, undefined, {
+      pair: null,
+      refresh: null,
+    });
     const by = { event: 'authorized', authorizationId: `act ${act}`, at: NOW + act, jitter: 0 } as const;
     const record = normal(config.system.authorized(before, authorized(before, next, by)));
     const tokens = [...truth.tokens, { name: token, state: 'live', successor: null } as const];
@@ -110,7 +113,13 @@ export function crashed(world: World, index: number): World {
 
 /** After a crash or a store that forgot: what is nowhere now was lost in a window of I10. */
 function forgiven(world: World): World {
-  const text = JSON.stringify([world.store, world.processes]);
+  // What lies in a stopped process's socket has not been received.
+  const read = world.processes.map((process) =>
+    process.running?.op.kind === 'answered' && process.running.op.answer.type === 'outcome'
+      ? { ...process, running: { ...process.running, op: null } }
+      : process,
+  );
+  const text = JSON.stringify([world.store, read]);
   const received = world.truth.received.filter((token) => text.includes(`"${token}"`));
   return withTruth(world, { received });
 }

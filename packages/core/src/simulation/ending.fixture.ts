@@ -115,14 +115,16 @@ export class Ending {
     }
     const { refusal } = this.#world.plan.config;
     // A refusal that nobody can name ends a grant only where the registration is seen to work otherwise.
-    const unnamed = refusal === 'unnamed' && (view?.refused === true || view?.unknown === true);
+    const refused = refusal !== 'recognized' && view?.refused === true;
+    const unnamed = refused || (refusal === 'unnamed' && view?.unknown === true);
     if (answer.code !== 'reauthorization_required' && !unnamed) {
       oracle.violated('two leases', `${id} yields no token: ${answer.code} ${answer.reason ?? ''}`);
       return;
     }
     const text = view?.refresh;
     const token = text ? this.#world.provider.refreshTokens.get(text) : undefined;
-    const reason = unnamed ? 'refused_unrecognized' : answer.reason;
+    const given = answer.code === 'reauthorization_required' ? answer.reason : null;
+    const reason = given ?? (unnamed ? 'refused_unrecognized' : null);
     if (!token || !reason) {
       oracle.violated('I10', `${id} is lost without a label`);
       this.unlabelled += 1;
@@ -166,8 +168,10 @@ export class Ending {
   }
 
   /** What a living process knows, the store knows in the end (I3). */
-  checkRepairs(): void {
-    const { oracle, store, plan } = this.#world;
+  async checkRepairs(): Promise<void> {
+    const { oracle, store, plan, queue } = this.#world;
+    // One that slept until now tries again every other second.
+    await queue.run(queue.now + 10_000);
     for (let n = 0; n < plan.config.connections; n += 1) {
       const row = store.rows.get(`grant:c${n}`);
       oracle.checkKnown(`c${n}`, row ?? null);

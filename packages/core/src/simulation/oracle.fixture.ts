@@ -80,6 +80,8 @@ export class Oracle {
   readonly #fates = new Map<string, Fate>();
   readonly #positions = new Map<string, { epoch: number; generation: number }>();
   readonly #knowledge = new Map<SimProcess, Map<string, Knowledge>>();
+  /** When a person last left or signed in again. */
+  readonly #grantEnded = new Map<string, number>();
   readonly #disconnected = new Map<string, { readonly at: number; readonly epoch: number }>();
 
   constructor(provider: Provider, world: World) {
@@ -222,6 +224,7 @@ export class Oracle {
     }
     if (next.intent?.kind === 'refresh' || next.intent?.kind === 'probe')
       known.intended = { view: next, at: now };
+    if (before && before.epoch < next.epoch) this.#grantEnded.set(id, now);
     if (next.disconnectedAt !== null && before?.disconnectedAt !== next.disconnectedAt) {
       this.#disconnected.set(id, { at: now, epoch: next.epoch });
     }
@@ -453,6 +456,9 @@ export class Oracle {
     const holder = fate.receivedBy;
     const forgotAt = this.forgotAt.get(child.family.user) ?? -1;
     if (fate.storedFirst !== null && fate.storedFirst <= forgotAt) return 'forgotten by the store';
+    // A person who left, or signed in again, has no use for it: its holder let go of it, and then the store forgot that.
+    const ended = this.#grantEnded.get(child.family.user) ?? -1;
+    if (ended >= fate.receivedAt && ended <= forgotAt) return 'forgotten by the store';
     if (!holder) return 'never arrived';
     if (holder === sent.process) return null;
     const replayedAt = this.#known(sent.process, child.family.user).replayedAt;

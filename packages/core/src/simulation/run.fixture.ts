@@ -32,7 +32,7 @@ export async function simulate(
   await world.queue.run(plan.config.durationMs);
   world.heal();
   for (let n = 0; n < plan.config.connections; n += 1) await ending.check(`c${n}`);
-  ending.checkRepairs();
+  await ending.checkRepairs();
   return outcomeOf(world, ending);
 }
 

@@ -1,0 +1,82 @@
+import { describe, expect, it } from 'vitest';
+import { apiCall, apiUrl } from './api-call.ts';
+import { ForeignOriginError } from './errors.ts';
+
+const INSTANCE = 'https://acme.highq.com/acme';
+
+describe('apiUrl', () => {
+  it.each([
+    ['6/sites', '/acme/api/6/sites'],
+    ['/6/sites?name=a', '/acme/api/6/sites?name=a'],
+    [`${INSTANCE}/api/6/sites`, '/acme/api/6/sites'],
+    ['6/users/a%40b.example?type=email', '/acme/api/6/users/a%40b.example?type=email'],
+    ['6/a/../sites', '/acme/api/6/sites'],
+    ['6/files/report..final.pdf?path=../x', '/acme/api/6/files/report..final.pdf?path=../x'],
+  ])('F93 takes %s', (target, path) => {
+    const url = apiUrl(INSTANCE, target);
+    expect(url.origin).toBe('https://acme.highq.com');
+    expect(url.pathname + url.search).toBe(path);
+  });
+
+  it.each([
+    'https://evil.example/acme/api/6/sites',
+    '//evil.example/acme/api/6/sites',
+    '/\\evil.example/x',
+    '\\\\evil.example\\x',
+    'https://acme.highq.com@evil.example/acme/api/6',
+    'https://user:pw@acme.highq.com/acme/api/6/sites',
+    'https://acme.highq.com.evil.example/acme/api/6',
+    'http://acme.highq.com/acme/api/6/sites',
+    'https://sub.acme.highq.com/acme/api/6/sites',
+    'https://acme.highq.com:8443/acme/api/6/sites',
+    'https://acme.highq.com/other/api/6/sites',
+    'https://acme.highq.com/acme/login.action',
+    '../oauth2/../../other',
+    '%2e%2e/authorize.action',
+    '6/%2e%2e%2f%2e%2e%2fauthorize.action',
+    '6/..%2f..%2fauthorize.action',
+    '6/..%5c..%5cauthorize.action',
+    '..\\..\\other',
+    'javascript:alert(1)',
+    'file:///etc/passwd',
+    'https://',
+  ])('F93 F94 refuses %s', (target) => {
+    expect(() => apiUrl(INSTANCE, target)).toThrow(ForeignOriginError);
+  });
+});
+
+describe('which calls may be sent twice', () => {
+  const stream = (): ReadableStream => new ReadableStream({ pull: (controller) => controller.close() });
+  const repeats = async (init: Parameters<typeof apiCall>[2]) =>
+    (await apiCall(INSTANCE, '6/sites', init)).mayRepeat;
+
+  it.each(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE', 'get'])('F67 %s, as a rule', async (method) => {
+    expect(await repeats({ method })).toBe(true);
+    expect(await repeats({ method, replay: 'always' })).toBe(true);
+    expect(await repeats({ method, replay: 'never' })).toBe(false);
+  });
+
+  it.each(['POST', 'PATCH'])('F67 %s, on request only', async (method) => {
+    expect(await repeats({ method, body: '{}' })).toBe(false);
+    expect(await repeats({ method, body: '{}', replay: 'always' })).toBe(true);
+  });
+
+  it.each<[string, () => NonNullable<RequestInit['body']>]>([
+    ['text', () => 'a'],
+    ['bytes', () => new Uint8Array(2)],
+    ['a buffer', () => new ArrayBuffer(2)],
+    ['a form', () => new FormData()],
+    ['parameters', () => new URLSearchParams({ a: '1' })],
+    ['a blob', () => new Blob(['a'])],
+  ])('F67 %s can be sent again', async (_, body) => {
+    expect(await repeats({ method: 'PUT', body: body() })).toBe(true);
+  });
+
+  it('F67 a stream cannot, whatever is asked for', async () => {
+    expect(await repeats({ method: 'PUT', body: stream() })).toBe(false);
+    expect(await repeats({ method: 'PUT', body: stream(), replay: 'always' })).toBe(false);
+    const request = new Request(`${INSTANCE}/api/6/x`, { method: 'PUT', body: 'text' });
+    expect((await apiCall(INSTANCE, request, { replay: 'always' })).mayRepeat).toBe(false);
+    expect((await apiCall(INSTANCE, request, {}, true)).mayRepeat).toBe(true);
+  });
+});

@@ -1,0 +1,52 @@
+import type { CanaryAnswer } from './forbidden.ts';
+
+/** A denial is remembered for this long, milliseconds. */
+export const DENIAL_MS = 5 * 60_000;
+/** So many of them per connection; the oldest go first. */
+const DENIALS_AT_MOST = 1_000;
+
+/** One call of the canary. `sent`: its place in the order of this process's events. */
+export interface CanaryCall {
+  readonly sent: number;
+  readonly answer: Promise<CanaryAnswer>;
+}
+
+/** What this process has learnt about API calls of one connection. Lost with the process, and with a newer grant. */
+export class CallMemory {
+  readonly #denials = new Map<string, number>();
+  #place = '';
+  #events = 0;
+  canary: CanaryCall | null = null;
+  /** The epoch on which the canary was answered 2xx. */
+  trustedOn: number | null = null;
+  /** The epoch on which the canary was refused with a fresh token: it proves nothing there. */
+  struckOffOn: number | null = null;
+  /** Fingerprint of an access token that was found to be dead before its time. */
+  deadToken: string | null = null;
+
+  /** Numbers what happens, so that "sent after" holds also within one tick of a clock. */
+  next(): number {
+    this.#events += 1;
+    return this.#events;
+  }
+
+  /** `place`: epoch and generation. Denials of an older one say nothing. */
+  isDenied(call: string, place: string, mono: number): boolean {
+    if (place !== this.#place) return false;
+    const until = this.#denials.get(call);
+    return until !== undefined && until > mono;
+  }
+
+  deny(call: string, place: string, mono: number): void {
+    if (place !== this.#place) {
+      this.#denials.clear();
+      this.#place = place;
+    }
+    this.#denials.delete(call);
+    this.#denials.set(call, mono + DENIAL_MS);
+    for (const known of this.#denials.keys()) {
+      if (this.#denials.size <= DENIALS_AT_MOST) return;
+      this.#denials.delete(known);
+    }
+  }
+}

@@ -1,0 +1,75 @@
+import type { CallMemory } from './call-memory.ts';
+import type { CanaryAnswer } from './forbidden.ts';
+import { refusalOf, YOUNG_TOKEN_MS } from './forbidden.ts';
+
+/** What a canary is chosen by. */
+export interface CanaryContext {
+  readonly connectionId: string;
+  readonly userEmail: string | null;
+  /** The API version of the call that was refused, such as `6`. */
+  readonly version: string;
+}
+
+/**
+ * A cheap call that this user may always make: its path below `{instanceUrl}/api/`, a function that gives it (`null`:
+ * none for this user), or `false`: none at all.
+ */
+export type CanaryOption = false | string | ((context: CanaryContext) => string | null);
+
+/** The user's own record: the one call of which it is known that whoever signed in may make it. */
+export function canaryPath(option: CanaryOption | undefined, context: CanaryContext): string | null {
+  if (option === false) return null;
+  if (typeof option === 'string') return option;
+  if (typeof option === 'function') return option(context);
+  const { userEmail, version } = context;
+  return userEmail === null ? null : `${version}/users/${encodeURIComponent(userEmail)}?type=email`;
+}
+
+export interface CanaryToken {
+  readonly epoch: number;
+  /** By the store's clock. */
+  readonly ageMs: number;
+}
+
+/**
+ * One canary at a time per connection. Its answer serves every refusal that was received before it was sent; what it
+ * said earlier proves nothing. `send`: makes the call and gives status and content type, `null` if it failed.
+ */
+export async function askCanary(
+  memory: CallMemory,
+  received: number,
+  token: CanaryToken,
+  shell: {
+    readonly send: () => Promise<{ readonly status: number; readonly contentType: string | null } | null>;
+    readonly struckOff: () => void;
+  },
+): Promise<CanaryAnswer> {
+  for (;;) {
+    if (memory.struckOffOn === token.epoch) return 'inconclusive';
+    const running = memory.canary;
+    if (running === null) break;
+    const answer = await running.answer;
+    if (running.sent > received) return answer;
+    if (memory.canary === running) memory.canary = null;
+  }
+  const answer = (async (): Promise<CanaryAnswer> => {
+    const result = await shell.send();
+    if (result === null) return 'inconclusive';
+    if (result.status >= 200 && result.status < 300) {
+      memory.trustedOn = token.epoch;
+      return 'allowed';
+    }
+    const refusal = refusalOf(result.status, result.contentType);
+    if (refusal === null) return 'inconclusive';
+    if (refusal === 'page') return memory.trustedOn === token.epoch ? 'page' : 'inconclusive';
+    if (token.ageMs < YOUNG_TOKEN_MS) {
+      // A fresh token is good: this user may not make this call.
+      memory.struckOffOn = token.epoch;
+      shell.struckOff();
+      return 'inconclusive';
+    }
+    return memory.trustedOn === token.epoch ? 'refused' : 'inconclusive';
+  })();
+  memory.canary = { sent: memory.next(), answer };
+  return answer;
+}

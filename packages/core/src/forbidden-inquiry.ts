@@ -1,0 +1,172 @@
+import { askCanary, type CanaryOption, canaryPath } from './canary.ts';
+import type { Clock } from './clock.ts';
+import { type CanaryAnswer, type Evidence, guessOf, type Refusal, verdictOn } from './forbidden.ts';
+import type { GrantNews } from './grant-news.ts';
+import type { GrantRepository } from './grant-repository.ts';
+import type { HeldGrant } from './held-grant.ts';
+import { compareGrants, type GrantRecord } from './record.ts';
+import type { Refresher } from './refresher.ts';
+import type { HandedToken } from './token-request.ts';
+
+/** The store's word on a newer grant counts for this long, milliseconds. */
+const FRESH_READ_MS = 1_000;
+const WRITES_AT_MOST = 8;
+
+interface Dependencies {
+  readonly clock: Clock;
+  readonly repository: GrantRepository;
+  readonly refresher: Refresher;
+  readonly news: GrantNews;
+  readonly canary: CanaryOption | undefined;
+  /** Makes an API call with a token, without rules of any kind. */
+  readonly send: (
+    path: string,
+    token: string,
+  ) => Promise<{ readonly status: number; readonly contentType: string | null } | null>;
+}
+
+export interface RefusedCall {
+  readonly refusal: Refusal;
+  readonly method: string;
+  /** Of the API's address, without its query. */
+  readonly path: string;
+  readonly version: string;
+  readonly used: HandedToken;
+}
+
+/** `replay`: a newer token is in memory. `denied`: the API says so. `pass`: neither; the answer goes to the caller. */
+export type Finding = 'replay' | 'denied' | 'pass';
+
+/** Gathers the evidence that `verdictOn` asks for, and carries out what it finds. */
+export class ForbiddenInquiry {
+  readonly #d: Dependencies;
+
+  constructor(dependencies: Dependencies) {
+    this.#d = dependencies;
+  }
+
+  /** @throws what a refresh throws, when the token is dead and no new one can be had */
+  async inquire(grant: HeldGrant, call: RefusedCall): Promise<Finding> {
+    const { refresher } = this.#d;
+    const memory = grant.calls;
+    const received = memory.next();
+    const { record: used } = call.used;
+    const name = `${call.method} ${call.path}`;
+    await this.#lookAtStore(grant);
+    let canary: Evidence['canary'] = 'unasked';
+    let guess: Evidence['guess'] = 'unasked';
+    for (;;) {
+      const verdict = verdictOn({
+        refusal: call.refusal,
+        newer: this.#newer(grant, used),
+        expired: grant.remaining() <= 0,
+        tokenAgeMs: this.#ageMs(used),
+        remembered: memory.isDenied(name, placeOf(used), this.#d.clock.monotonic()),
+        canary,
+        guess,
+      });
+      switch (verdict.kind) {
+        case 'replay':
+          return 'replay';
+        case 'ask_canary':
+          canary = await this.#canary(grant, call, received);
+          break;
+        case 'take_guess':
+          guess = await this.#takeGuess(grant, used);
+          break;
+        case 'pass':
+          if (verdict.because === 'denied' || verdict.because === 'guess_spent') {
+            memory.deny(name, placeOf(used), this.#d.clock.monotonic());
+          }
+          // What a gateway says is not the API's word on this user's rights.
+          return verdict.because === 'gateway' ? 'pass' : 'denied';
+        case 'renew':
+          if (verdict.because === 'canary') memory.deadToken = used.access?.fingerprint ?? null;
+          try {
+            await refresher.renew(grant, used);
+          } catch (error) {
+            // A guess that cannot be carried out is no reason to withhold the API's own answer.
+            if (verdict.because === 'guess' && grant.snapshot?.record.dead === null) return 'pass';
+            throw error;
+          }
+          return 'replay';
+        default:
+          return verdict satisfies never;
+      }
+    }
+  }
+
+  /** The same call was refused again, with a token that has just been made: that is a denial. */
+  denied(grant: HeldGrant, { method, path, used }: RefusedCall): void {
+    grant.calls.deny(`${method} ${path}`, placeOf(used.record), this.#d.clock.monotonic());
+  }
+
+  async #lookAtStore(grant: HeldGrant): Promise<void> {
+    if (this.#d.clock.monotonic() - grant.lastReadMono < FRESH_READ_MS) return;
+    // Without the store, what is in memory has to do.
+    await this.#d.refresher.read(grant).catch(() => undefined);
+  }
+
+  #newer(grant: HeldGrant, used: GrantRecord): boolean {
+    return grant.snapshot !== null && compareGrants(grant.snapshot.record, used) > 0;
+  }
+
+  #ageMs(used: GrantRecord): number {
+    return used.access ? this.#d.repository.time().store - used.access.issuedAt : 0;
+  }
+
+  #canary(grant: HeldGrant, call: RefusedCall, received: number): Promise<CanaryAnswer> | CanaryAnswer {
+    const { news, canary: option, send } = this.#d;
+    const { record, token } = call.used;
+    const context = { connectionId: grant.id, userEmail: record.userEmail, version: call.version };
+    const path = canaryPath(option, context);
+    if (path === null) return 'inconclusive';
+    return askCanary(
+      grant.calls,
+      received,
+      { epoch: record.epoch, ageMs: this.#ageMs(record) },
+      {
+        send: () => send(path, token),
+        struckOff: () =>
+          news.anomaly(
+            grant,
+            'canary_struck_off',
+            'the API refuses it on a fresh token: it proves nothing for this user',
+          ),
+      },
+    );
+  }
+
+  /** Counted in the record before the refresh, so that all processes share the hour's one guess. */
+  async #takeGuess(grant: HeldGrant, used: GrantRecord): Promise<'free' | 'ours' | 'spent'> {
+    const { repository } = this.#d;
+    try {
+      let found = await repository.read(grant.slot);
+      for (let writes = 0; writes < WRITES_AT_MOST; writes += 1) {
+        grant.take(found);
+        const { snapshot, time } = found;
+        if (!snapshot || compareGrants(snapshot.record, used) !== 0) return 'spent';
+        const state = guessOf(snapshot.record, time.store);
+        if (state !== 'free') return state;
+        const record = {
+          ...snapshot.record,
+          guessAt: time.store,
+          guessedGeneration: snapshot.record.generation,
+        };
+        const written = await repository.write(grant.slot, snapshot.rev, record);
+        if (written.ok) {
+          grant.take(written);
+          return 'free';
+        }
+        found = written;
+      }
+    } catch {
+      // Without the store nobody can count, and nothing would be sent either.
+    }
+    return 'spent';
+  }
+}
+
+function placeOf({ epoch, generation }: GrantRecord): string {
+  return `${epoch}.${generation}`;
+}

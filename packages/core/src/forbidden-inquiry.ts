@@ -1,5 +1,6 @@
 import { askCanary, type CanaryOption, canaryPath } from './canary.ts';
 import type { Clock } from './clock.ts';
+import { isHighQError } from './errors.ts';
 import { type CanaryAnswer, type Evidence, guessOf, type Refusal, verdictOn } from './forbidden.ts';
 import type { GrantNews } from './grant-news.ts';
 import type { GrantRepository } from './grant-repository.ts';
@@ -85,8 +86,9 @@ export class ForbiddenInquiry {
           try {
             await refresher.renew(grant, used);
           } catch (error) {
-            // A guess that cannot be carried out is no reason to withhold the API's own answer.
-            if (verdict.because === 'guess' && grant.snapshot?.record.dead === null) return 'pass';
+            // A guess that cannot be carried out is no reason to withhold the API's own answer; one that is under way is.
+            const goesOn = isHighQError(error) && error.code === 'refresh_in_progress';
+            if (verdict.because === 'guess' && !goesOn && grant.snapshot?.record.dead === null) return 'pass';
             throw error;
           }
           return 'replay';

@@ -161,8 +161,13 @@ const TEXTS: Readonly<Record<Section, Readonly<Record<string, string>>>> = {
 const ON_EACH_STORE: ReadonlySet<string> = new Set([
   'F33',
   'F38',
+  'F40',
   'F41',
+  'F42',
+  'F43',
   'F44',
+  'F55',
+  'F56',
   'F57',
   'F58',
   'F59',
@@ -172,11 +177,15 @@ const ON_EACH_STORE: ReadonlySet<string> = new Set([
   'F60d',
   'F60e',
   'F60f',
+  'F74',
   'F76',
   'F79',
   'F107',
   'F108',
   'F110',
+  'F115',
+  'F116',
+  'F118',
 ]);
 
 const ON_ONE_STORE: Readonly<Record<string, StoreName>> = {

@@ -1,3 +1,4 @@
+import { getCACertificates } from 'node:tls';
 import { Agent, type Dispatcher, ProxyAgent, fetch as undiciFetch } from 'undici';
 import type { ResolvedOptions } from './options.ts';
 
@@ -13,7 +14,8 @@ export function apiTransport({ proxy, ca }: ResolvedOptions['http']): ApiTranspo
   if (proxy === undefined && ca === undefined) {
     return { fetch: (input, init) => fetch(input, init), close: async () => undefined };
   }
-  const tls = ca === undefined ? {} : { ca: [...ca] };
+  // Beside the usual authorities, as for token requests.
+  const tls = ca === undefined ? {} : { ca: [...getCACertificates('default'), ...ca] };
   const dispatcher: Dispatcher = proxy
     ? new ProxyAgent({ uri: proxy, requestTls: tls, proxyTls: tls, proxyTunnel: true })
     : new Agent({ connect: tls });

@@ -46,7 +46,8 @@ export function createConnection(id: string, d: ConnectionDependencies): Connect
     });
   };
 
-  const getAccessToken: Connection['getAccessToken'] = (request) => refresher.accessToken(grant(), request);
+  const getAccessToken: Connection['getAccessToken'] = async (request) =>
+    (await refresher.access(grant(), request)).token;
   const access: ApiAccess = {
     instanceUrl: options.instanceUrl,
     connectionId: id,

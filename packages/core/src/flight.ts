@@ -47,7 +47,7 @@ export interface EventTime {
  * - `reading`: the record is being read, to decide afresh.
  * - `waiting`: somebody's intent is live.
  * - `replaying`: journals are being read, before a decision, before a probe, or before a refusal is believed.
- * - `restoring`: what a journal holds is being written, a pair or an answer that could not be read.
+ * - `restoring`: what a journal holds is being written: a pair, an answer that could not be read, or that a person left.
  * - `reparsing`: a kept answer is being read once more.
  * - `gating`: the registration's breaker is asked.
  * - `repairing`: the store fell back; what this process knows is being written.
@@ -65,7 +65,7 @@ export type Flight =
   | { readonly at: 'waiting'; readonly polls: number }
   | { readonly at: 'repairing' }
   | { readonly at: 'replaying'; readonly found: DecisionBase; readonly then: AfterReplay }
-  | { readonly at: 'restoring'; readonly what: 'pair' | 'answer' }
+  | { readonly at: 'restoring'; readonly what: 'pair' | 'answer' | 'tombstone' }
   | { readonly at: 'reparsing'; readonly found: DecisionBase & { readonly snapshot: Snapshot } }
   | { readonly at: 'gating'; readonly snapshot: Snapshot; readonly kind: 'refresh' | 'probe' }
   | {
@@ -127,7 +127,7 @@ export interface DecisionBase {
 
 /** What a replay was for: deciding afresh, sending an announced probe, believing a refusal. */
 export type AfterReplay =
-  | { readonly kind: 'decide' }
+  | { readonly kind: 'decide'; readonly polls: number }
   | { readonly kind: 'probe'; readonly lastOkAt: number | null }
   | { readonly kind: 'bury'; readonly intent: Intent };
 
@@ -218,7 +218,8 @@ export type FlightEvent =
 /** A grant as a journal entry holds it, opened. `at`: when it was written down. */
 export interface JournalledPair {
   readonly record: GrantRecord;
-  readonly pair: TokenPair;
+  /** `null`: the person has left. */
+  readonly pair: TokenPair | null;
   readonly at: number;
 }
 

@@ -1,12 +1,14 @@
 import type { Clock } from './clock.ts';
 import { sleep } from './clock.ts';
 import { exchange } from './code-exchange.ts';
-import { isHighQError, SignInError, StoreUnavailableError } from './errors.ts';
+import { isHighQError, RecordUnreadableError, SignInError, StoreUnavailableError } from './errors.ts';
 import type { GrantNews } from './grant-news.ts';
 import type { GrantRepository } from './grant-repository.ts';
 import type { HeldGrant } from './held-grant.ts';
+import type { Journals } from './journals.ts';
 import { pairOf } from './new-pair.ts';
 import type { ResolvedOptions } from './options.ts';
+import { inTime } from './patience.ts';
 import { EMPTY_RECORD, type GrantRecord } from './record.ts';
 import type { Refresher } from './refresher.ts';
 import type { TokenEndpoint } from './token-outcome.ts';
@@ -22,6 +24,8 @@ import {
 
 type Build = (record: GrantRecord, at: number) => GrantRecord;
 
+/** What a store rejects with. */
+const STORE_CODES: ReadonlySet<string> = new Set(['store_unavailable', 'configuration']);
 /** How long an account waits to be confirmed. */
 const PENDING_MS = 30 * 60_000;
 
@@ -32,6 +36,7 @@ interface Dependencies {
   readonly endpoint: TokenEndpoint;
   readonly refresher: Refresher;
   readonly news: GrantNews;
+  readonly journals: Journals;
 }
 
 /** What a person does to a connection: sign in, confirm, import, disconnect. Each ends in one compare-and-set. */
@@ -96,6 +101,12 @@ export class GrantAdmin {
         { connectionId: grant.id, reason: parsed.problem },
       );
     }
+    if (receivedAt !== undefined && !(Number.isFinite(receivedAt) && receivedAt >= 0)) {
+      throw new SignInError(
+        `receivedAt is ${receivedAt}: give the instant at which the tokens were received, in epoch milliseconds, or leave it out. Nothing was imported.`,
+        { connectionId: grant.id, reason: 'received_at_unusable' },
+      );
+    }
     const before = await this.#d.repository.read(grant.slot);
     const issuedAt = Math.floor(Math.min(receivedAt ?? before.time.store, before.time.store));
     const { next } = pairOf(
@@ -149,6 +160,20 @@ export class GrantAdmin {
   async disconnect(grant: HeldGrant): Promise<void> {
     await this.#write(grant, (record, at) => tombstone(record ?? EMPTY_RECORD, at));
     this.#d.news.disconnected(grant);
+    await this.#journalTombstone(grant);
+  }
+
+  /** A store that comes back empty must not bring back, from a journal, a person who has left. */
+  async #journalTombstone(grant: HeldGrant): Promise<void> {
+    const { journals, clock, options, news } = this.#d;
+    const record = grant.snapshot?.record;
+    if (!journals.present || !record || record.disconnectedAt === null) return;
+    const patience = { waitMs: options.timings.persistBudgetMs, deadline: 0, signal: undefined };
+    try {
+      await inTime(clock, journals.append(grant.slot, record), patience);
+    } catch {
+      news.anomaly(grant, 'journal_failed', 'no journal took the disconnect');
+    }
   }
 
   /** Seals what was sealed with an older key with the first one. `false`: it was, or there is nothing. */
@@ -161,7 +186,11 @@ export class GrantAdmin {
       const written = await this.#d.repository.write(grant.slot, snapshot.rev, record);
       if (!written.ok) continue;
       grant.take(written);
-      return true;
+      if (await this.#d.repository.sealedAnew(grant.slot)) return true;
+      throw new RecordUnreadableError(
+        'Part of the record is sealed with a key that is not here, and stays so: seal anew where all keys are.',
+        { connectionId: grant.id, reason: 'unknown_key' },
+      );
     }
   }
 
@@ -252,8 +281,9 @@ export class GrantAdmin {
         try {
           return await this.#write(grant, remembered);
         } catch (error) {
-          if (!isHighQError(error) || error.code !== 'store_unavailable') throw error;
-          // Also when the store was away from the first read on: what was bought is in hand.
+          // Whatever the store says: what was bought is in hand.
+          if (!isHighQError(error) || !STORE_CODES.has(error.code)) throw error;
+          // Also when the store was away from the first read on.
           if (!grant.signInsInHand.has(inHand))
             remembered(grant.snapshot?.record ?? null, this.#d.repository.time().store);
           const ms = Math.min(timings.persistRetryMs, (timings.persistRetryMs / 40) * 2 ** tries);

@@ -98,9 +98,10 @@ export class GrantRepository {
     record: GrantRecord,
   ): Promise<{ readonly ok: boolean } & Found> {
     const sealed = await this.#sealed(slot, record);
-    const result = await this.#ask(slot, () =>
-      this.#d.store.cas(this.#key(slot), expectedRev, toValue(sealed)),
-    );
+    const value = toValue(sealed);
+    // What nobody could read again must not take the place of what somebody can (I12).
+    parseRecord(value.body, slot.id);
+    const result = await this.#ask(slot, () => this.#d.store.cas(this.#key(slot), expectedRev, value));
     if (!result.ok) return { ok: false, ...(await this.#found(slot, result.row, result.asOfMono)) };
     const pair = await this.#pair(slot, record);
     if (typeof sealed.tokens === 'string' && pair) slot.opened = { sealed: sealed.tokens, pair };
@@ -202,7 +203,9 @@ export class GrantRepository {
       storeTime.note(now);
       return { ...answer, late, asOfMono: clock.monotonic() - since(asked) };
     } catch (error) {
-      if (isHighQError(error) && error.code === 'store_unavailable') throw error;
+      // A store that is set up wrongly says itself what to do.
+      if (isHighQError(error) && (error.code === 'store_unavailable' || error.code === 'configuration'))
+        throw error;
       throw new StoreUnavailableError(
         `The ${this.#d.store.name} store did not answer. Nothing was sent to the provider; valid tokens in memory go on being served.`,
         { connectionId: slot.id, cause: safeError(error), retryAfterMs: 1_000 },

@@ -8,12 +8,14 @@ import {
   datedAhead,
   driftMs,
   leftMs,
+  type RefreshYear,
   remainingMs,
   startCountdown,
 } from './expiry.ts';
 import type { FlightResult, Snapshot } from './flight.ts';
 import { type Found, GrantSlot } from './grant-repository.ts';
-import { compareGrants, type GrantRecord } from './record.ts';
+import { openSibling } from './machine-parts.ts';
+import { compareGrants, EMPTY_RECORD, type GrantRecord } from './record.ts';
 
 /** A refresh of this connection that is under way in this process. */
 export interface OngoingFlight {
@@ -90,9 +92,16 @@ export class HeldGrant {
     return { wall: this.#clock.now(), mono: this.#clock.monotonic() };
   }
 
-  /** Once per process and generation. */
-  mayReplayForDead(): boolean {
-    const { epoch, generation } = this.snapshot?.record ?? {};
+  /** What died may live on in a journal, which a flight looks into once, or in a second pair that others could not open. */
+  mayLive(options: { readonly refreshYear: RefreshYear }, storeNow: number, journaled: boolean): boolean {
+    const record = this.snapshot?.record;
+    if (!record?.dead) return false;
+    return openSibling(options, record, storeNow) !== null || (journaled && this.mayReplay());
+  }
+
+  /** Journals are looked into for a grant that is dead, or gone: once per process and generation. */
+  mayReplay(): boolean {
+    const { epoch, generation } = this.snapshot?.record ?? EMPTY_RECORD;
     const key = `${epoch}.${generation}`;
     if (this.#replayedFor === key) return false;
     this.#replayedFor = key;

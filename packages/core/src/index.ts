@@ -16,3 +16,4 @@ export { createTokenManager } from './token-manager.ts';
 export type { TokenResponse, TokenResponseProblem } from './token-outcome.ts';
 export { parseTokenResponse } from './token-response.ts';
 export type * from './token-store.ts';
+export { assertInstants } from './token-store.ts';

@@ -4,7 +4,7 @@ import type { GrantRepository, GrantSlot } from './grant-repository.ts';
 import type { Journal, JournalEntry } from './journal.ts';
 import { compareGrants, type GrantRecord } from './record.ts';
 
-interface Place {
+export interface Place {
   readonly epoch: number;
   readonly generation: number;
 }
@@ -39,7 +39,7 @@ export class Journals {
   }
 
   /**
-   * The newest pair above `above` that any journal holds, and the newest answer to that very generation that could not
+   * The newest pair, or word that the person has left, above `above` that any journal holds, and the newest answer to that very generation that could not
    * be read. Rejects when a journal cannot be read: then nobody knows what is in it; and with RecordUnreadableError when
    * there is a higher pair that only a process with another key, or a later version, can open.
    */
@@ -56,7 +56,7 @@ export class Journals {
       if (order < 0 || (order === 0 && (newest !== null || beside === null))) continue;
       try {
         const { record, pair } = await this.#repository.openBody(slot, entry.body);
-        const sound = pair !== null && compareGrants(record, entry) === 0;
+        const sound = (pair !== null || record.disconnectedAt !== null) && compareGrants(record, entry) === 0;
         if (sound && (order > 0 || record.refresh?.fingerprint !== beside))
           newest = { record, pair, at: entry.at };
       } catch (error) {

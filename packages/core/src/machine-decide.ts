@@ -17,10 +17,10 @@ import type {
   Step,
 } from './flight.ts';
 import { meant, siblingFirst } from './machine-outcome.ts';
-import { clear, done, hasAnswer, isOurs, settled } from './machine-parts.ts';
-import { compareGrants, type GrantRecord, type Intent, type IntentKind } from './record.ts';
+import { clear, done, hasAnswer, isOurs, settled, siblingUnreadable } from './machine-parts.ts';
+import { compareGrants, EMPTY_RECORD, type GrantRecord, type Intent, type IntentKind } from './record.ts';
 import type { TokenOutcome } from './token-outcome.ts';
-import { died, repaired, restored, withAnswer, withIntent } from './transitions.ts';
+import { carried, died, repaired, restored, withAnswer, withIntent } from './transitions.ts';
 
 /** A pair that waited longer than this in a journal is not trusted without a person. */
 export const JOURNAL_LIFE_MS = 30 * 86_400_000;
@@ -34,16 +34,21 @@ export function decide(context: FlightContext, event: Read, polls = 0): Step {
   if (newest && (!snapshot || compareGrants(snapshot.record, newest.record) < 0)) {
     return repair(context, newest, snapshot, time);
   }
-  if (!snapshot) return settled(null, false);
+  if (!snapshot) {
+    // A store that came back empty has forgotten a grant that a journal may still hold.
+    return context.journaled
+      ? replay({ snapshot, leaseLeftMs }, { kind: 'decide', polls })
+      : settled(null, false);
+  }
   const { record } = snapshot;
   const moved = known !== null && compareGrants(record, known.record) > 0;
   if (moved || record.tokens === null) return settled(snapshot, false);
-  if (context.journaled) return replay({ snapshot, leaseLeftMs }, { kind: 'decide' });
+  if (context.journaled) return replay({ snapshot, leaseLeftMs }, { kind: 'decide', polls });
   return decideOn(context, { snapshot, leaseLeftMs }, time, polls);
 }
 
-export function replay(found: DecisionBase & { readonly snapshot: Snapshot }, then: AfterReplay): Step {
-  const { epoch, generation, refresh } = found.snapshot.record;
+export function replay(found: DecisionBase, then: AfterReplay): Step {
+  const { epoch, generation, refresh } = found.snapshot?.record ?? EMPTY_RECORD;
   // What was refused may not be the only pair of its generation.
   const beside = then.kind === 'bury' ? (refresh?.fingerprint ?? null) : null;
   return [{ at: 'replaying', found, then }, [{ type: 'replay', above: { epoch, generation }, beside }]];
@@ -56,20 +61,28 @@ export function replayed(
   { entry, answer, time }: Extract<FlightEvent, { type: 'replayed' }>,
 ): Step {
   const { snapshot } = found;
-  if (!snapshot) return settled(null, false);
-  const restore = (what: 'pair' | 'answer', record: GrantRecord): Step => [
+  const restore = (what: 'pair' | 'answer' | 'tombstone', record: GrantRecord): Step => [
     { at: 'restoring', what },
-    [{ type: 'write', expectedRev: snapshot.rev, record }],
+    [{ type: 'write', expectedRev: snapshot?.rev ?? null, record }],
   ];
+  // However long ago a person left: nobody has come back since.
+  if (entry?.pair === null) return restore('tombstone', carried(entry.record, snapshot?.record ?? null));
   if (entry && time.store - entry.at <= JOURNAL_LIFE_MS) {
-    return restore('pair', restored(snapshot.record, entry));
+    return restore('pair', restored(snapshot?.record ?? null, { ...entry, pair: entry.pair }));
   }
-  if (answer && time.store - answer.at <= JOURNAL_LIFE_MS && !hasAnswer(snapshot.record)) {
+  if (!snapshot) return settled(null, false);
+  const held = hasAnswer(snapshot.record);
+  if (answer && time.store - answer.at <= JOURNAL_LIFE_MS && !held) {
     return restore('answer', withAnswer(snapshot.record, answer.quarantine, time.store));
+  }
+  // It proves the record's own token spent: presenting that again could only do harm. Too old to be written in itself.
+  if ((entry || (answer && !held)) && then.kind !== 'bury') {
+    if (snapshot.record.dead) return settled(snapshot, false);
+    return bury(snapshot, died(snapshot.record, 'rotation_outcome_lost', time.store), null);
   }
   switch (then.kind) {
     case 'decide':
-      return decideOn(context, { snapshot, leaseLeftMs: found.leaseLeftMs }, time, 0);
+      return decideOn(context, { snapshot, leaseLeftMs: found.leaseLeftMs }, time, then.polls);
     case 'probe':
       return [{ at: 'connecting', snapshot, kind: 'probe', lastOkAt: then.lastOkAt }, [{ type: 'connect' }]];
     case 'bury':
@@ -90,7 +103,10 @@ function decideOn(
   const kept = hasAnswer(record);
   const readable = kept && (!context.reparsed || compareGrants(context.reparsed, record) !== 0);
   // What is kept may revive what another process has given up meanwhile.
-  if (record.dead !== null && !readable) return settled(snapshot, false);
+  if (record.dead !== null && !readable) {
+    const reader = makeIntent(context, record, 'refresh', time.store, context.timings.leaseMs);
+    return siblingFirst(context, reader, snapshot, time) ?? settled(snapshot, false);
+  }
   const intent = record.intent;
   if (intent && leaseLeftMs > 0) {
     const ms = Math.min(leaseLeftMs, context.timings.pollMs, (context.timings.pollMs / 40) * 2 ** polls);
@@ -187,7 +203,7 @@ function repair(context: FlightContext, known: Snapshot, found: Snapshot | null,
     record.tokens === null
       ? null
       : makeIntent(context, record, 'repair', time.store, context.timings.leaseMs);
-  const next = intent ? repaired(record, intent, time.store) : record;
+  const next = carried(intent ? repaired(record, intent, time.store) : record, found?.record ?? null);
   return [{ at: 'repairing' }, [{ type: 'write', expectedRev: found?.rev ?? null, record: next }]];
 }
 
@@ -239,7 +255,8 @@ function believe(context: FlightContext, intent: Intent, snapshot: Snapshot, tim
   if (sibling) return sibling;
   const { record } = snapshot;
   const reason = record.unknown || record.contested ? 'rotation_outcome_lost' : 'revoked_or_expired';
-  return bury(snapshot, died(record, reason, time.store), intent);
+  const [flight, effects] = bury(snapshot, died(record, reason, time.store), intent);
+  return [flight, [...effects, ...siblingUnreadable(record)]];
 }
 
 function bury(snapshot: Snapshot, record: GrantRecord, intent: Intent | null): Step {

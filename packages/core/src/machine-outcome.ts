@@ -9,19 +9,11 @@ import type {
   Step,
   Unreadable,
 } from './flight.ts';
-import { clear, done, hasAnswer, settled } from './machine-parts.ts';
+import { clear, done, hasAnswer, openSibling, settled } from './machine-parts.ts';
 import { pairOf, refreshOnly } from './new-pair.ts';
 import { compareGrants, type GrantRecord, type Intent } from './record.ts';
 import type { TokenOutcome } from './token-outcome.ts';
-import {
-  contestedBy,
-  died,
-  type NewPair,
-  quarantined,
-  refusedOnce,
-  rotated,
-  withSibling,
-} from './transitions.ts';
+import { carried, contestedBy, died, quarantined, refusedOnce, rotated, withSibling } from './transitions.ts';
 
 type Persisting = Extract<Flight, { at: 'persisting' }>;
 
@@ -96,7 +88,7 @@ export function meant(
       const retryAfterMs = context.timings.unrecognizedMs;
       const { status, error } = outcome;
       const works = (since: number): boolean =>
-        error !== null || (flight.lastOkAt !== null && flight.lastOkAt >= since);
+        speaksOfGrant(error) || (flight.lastOkAt !== null && flight.lastOkAt >= since);
       const refuse = (current: GrantRecord): GrantRecord => {
         const refused = refusedOnce(current, time.store, retryAfterMs, { status, error });
         const { count, since } = refused.refused ?? { count: 0, since: time.store };
@@ -119,6 +111,18 @@ export function meant(
     default:
       return outcome satisfies never;
   }
+}
+
+/**
+ * Whether an `error` member is about the grant. `Not Found` and `temporarily_unavailable` are what a gateway says of a
+ * whole hour; `invalid_request` is what this program has got wrong (F17).
+ */
+function speaksOfGrant(error: string | null): boolean {
+  return (
+    error !== null &&
+    !/^unsupported/i.test(error) &&
+    /token|grant|expired|revoked|denied|account|user|consent/i.test(error)
+  );
 }
 
 function keep(
@@ -245,7 +249,8 @@ function merge(context: FlightContext, flight: Persisting, found: Snapshot | nul
   const mine = { epoch: keepsake.epoch, generation: intent.generation };
   // None, or a lower pair: the store fell back to an older state, and what this flight stood on is newer (T5).
   if (!found || compareGrants(found.record, mine) < 0) {
-    return write(applied(context, base, intent, keepsake, time.store));
+    const fell = found?.record ?? null;
+    return write(carried(applied(context, base, intent, keepsake, time.store), fell));
   }
   const { record } = found;
   // Another grant has begun, or the person has left.
@@ -276,9 +281,8 @@ export function siblingFirst(
   time: EventTime,
 ): Step | null {
   const { record } = snapshot;
-  if (!record.sibling || typeof record.sibling.tokens === 'string') return null;
-  const { access, refresh, tokens } = record.sibling;
-  const next: NewPair = { pair: tokens, access, refresh, userEmail: null };
+  const next = openSibling(context, record, time.store);
+  if (!next) return null;
   const keepsake: Keepsake = { kind: 'pair', next, epoch: record.epoch, quarantine: null };
   return [
     { at: 'persisting', base: record, rev: snapshot.rev, intent, keep: keepsake, journaled: true, tries: 0 },

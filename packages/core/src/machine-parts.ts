@@ -1,6 +1,7 @@
+import { refreshEndsAt } from './expiry.ts';
 import type { FlightContext, FlightEffect, FlightResult, Snapshot, Step } from './flight.ts';
 import { compareGrants, type GrantRecord, type Intent } from './record.ts';
-import { withoutIntent } from './transitions.ts';
+import { type NewPair, withoutIntent } from './transitions.ts';
 
 /** The first step of a refresh. */
 export function takeOff(): Step {
@@ -47,4 +48,24 @@ export function isBehind(context: FlightContext, record: GrantRecord): boolean {
 /** An answer to this very generation is kept that could not be read: nothing more is sent for it, nor is it given up. */
 export function hasAnswer({ quarantine, generation }: GrantRecord): boolean {
   return quarantine?.generation === generation;
+}
+
+/** The second pair of the record's parent (F27), if it can be opened here and its time is not up. */
+export function openSibling(
+  { refreshYear }: Pick<FlightContext, 'refreshYear'>,
+  { sibling, authorizedAt }: GrantRecord,
+  storeNow: number,
+): NewPair | null {
+  if (!sibling || typeof sibling.tokens === 'string') return null;
+  const { access, refresh, tokens } = sibling;
+  if (refreshEndsAt(refresh, authorizedAt ?? 0, refreshYear) <= storeNow) return null;
+  return { pair: tokens, access, refresh, userEmail: null };
+}
+
+/** To be told when a grant is given up for now that a process with another key may bring back. */
+export function siblingUnreadable(record: GrantRecord): readonly FlightEffect[] {
+  if (typeof record.sibling?.tokens !== 'string') return [];
+  const detail =
+    'a second pair of this grant is sealed with a key that is not here; a process that has it can use it';
+  return [{ type: 'anomaly', anomaly: 'sibling_unreadable', detail, generation: record.generation }];
 }

@@ -100,6 +100,20 @@ async function renewedSinceBackup(connection: Connection) {
   return { token, restore };
 }
 
+describe('tokens from elsewhere', () => {
+  it.each([Number.NaN, -1, Number.POSITIVE_INFINITY])(
+    'with an instant of %s are refused, and the grant stays',
+    async (receivedAt) => {
+      const { connection } = await connected();
+      const token = await connection.getAccessToken();
+      await expect(
+        connection.importTokens({ access_token: 'a', refresh_token: 'b', expires_in: 60 }, { receivedAt }),
+      ).rejects.toMatchObject({ code: 'sign_in', reason: 'received_at_unusable' });
+      expect(await connection.getAccessToken()).toBe(token);
+    },
+  );
+});
+
 describe('a row rolled back to the generation before', () => {
   it('F72 a process that knows the newer one writes it again, and the old one is presented by nobody', async () => {
     const { connection, start } = await connected();

@@ -10,6 +10,7 @@ import type {
   StoreValue,
   TokenStore,
 } from './token-store.ts';
+import { assertInstants } from './token-store.ts';
 
 interface Entry {
   readonly key: StoreKey;
@@ -58,6 +59,7 @@ class MemoryStore implements TokenStore {
   }
 
   async cas(key: StoreKey, expectedRev: number | null, next: StoreValue): Promise<CasResult> {
+    assertInstants(next);
     const now = this.#begin();
     const row = this.#row(key, now);
     if ((row?.rev ?? null) !== expectedRev) return Object.freeze({ ok: false, row, now });
@@ -142,6 +144,6 @@ function compareIds(a: string, b: string): number {
   let at = 0;
   while (at < a.length && at < b.length && a.charCodeAt(at) === b.charCodeAt(at)) at += 1;
   // The first difference may be the second half of a pair whose first halves are equal.
-  if (at > 0 && (a.charCodeAt(at - 1) & 0xfc00) === 0xd800) at -= 1;
+  if (at > 0 && Math.max(a.codePointAt(at - 1) ?? 0, b.codePointAt(at - 1) ?? 0) > 0xffff) at -= 1;
   return (a.codePointAt(at) ?? -1) - (b.codePointAt(at) ?? -1);
 }

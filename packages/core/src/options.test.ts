@@ -222,6 +222,11 @@ describe('resolveOptions', () => {
       'refresh.waitMS is no option; did you mean `refresh.waitMs`?',
     ]);
     expect(named({ keeper: false, journal: undefined })).toEqual([]);
+    const forgetful = { ...someStore, needsJournal: true };
+    expect(named({ store: forgetful })).toEqual(['journal']);
+    expect(named({ store: forgetful, journal: [] })).toEqual(['journal']);
+    expect(named({ http: { proxy: 'http://user:p%ss@proxy:8080' } })).toEqual(['http.proxy']);
+    expect(named({ http: { proxy: 'http://user:p%25ss@proxy:8080' } })).toEqual([]);
     expect(problemsOf({ keeper: true })[0]?.problem).toContain('not available in this version');
     expect(() => resolveOptions(undefined as never, {})).toThrow(ConfigurationError);
   });

@@ -65,14 +65,9 @@ export class Refresher {
     return this.#grants.all.filter((grant) => grant.unpersisted);
   }
 
-  /** Step 1 of the protocol: a token that is valid on both clocks, at once if there is one. */
-  async accessToken(grant: HeldGrant, request: TokenRequestOptions = {}): Promise<string> {
-    return (await this.access(grant, request)).token;
-  }
-
-  /** The same, with the record that it is of. */
+  /** Step 1 of the protocol: a token that is valid on both clocks, at once if there is one, and the record it is of. */
   async access(grant: HeldGrant, request: TokenRequestOptions = {}): Promise<HandedToken> {
-    const { clock, options } = this.#d;
+    const { clock, options, repository, journals } = this.#d;
     request.signal?.throwIfAborted();
     if (clock.sync) await clock.sync();
     const patience = this.#patience(request);
@@ -94,8 +89,7 @@ export class Refresher {
         continue;
       }
       const ended = this.#givenUp(grant, snapshot);
-      // What died here may live on in a journal, which a flight looks into once.
-      if (ended && !(snapshot.record.dead && this.#d.journals.present && grant.mayReplayForDead())) {
+      if (ended && !grant.mayLive(options, repository.time().store, journals.present)) {
         if (token !== null) return token;
         throw ended;
       }
@@ -111,7 +105,7 @@ export class Refresher {
 
   /**
    * The access token of `used` is dead: resolves when a newer grant is in memory, whoever brought it. @throws as
-   * `accessToken`
+   * `access`
    */
   async renew(
     grant: HeldGrant,
@@ -219,6 +213,13 @@ export class Refresher {
     if (first) this.#news.horizon(grant);
     // The store has fallen back behind what this process knows: a flight writes it again (I3).
     if (!intact && !this.#closing.signal.aborted) this.fly(grant);
+    // It may have come back empty, and a journal know better: before that is known nobody is told that there is nothing.
+    const gone = grant.snapshot === null && this.#d.journals.present && !this.#closing.signal.aborted;
+    if (!gone || !grant.mayReplay()) return;
+    const answer = await this.fly(grant).told;
+    if (answer === 'held' || answer.kind === 'settled' || !grant.pause) return;
+    grant.mayTryAgain();
+    throw grant.pause.error(this.#d.options.timings.pollMs);
   }
 
   /** Waits for the flight that was begun in the background, as long as the caller would for one that it needs. */
@@ -234,7 +235,7 @@ export class Refresher {
     await this.fly(grant).told.catch(() => undefined);
   }
 
-  /** Renews when it is due, or in any case with `force`. @throws what `accessToken` throws */
+  /** Renews when it is due, or in any case with `force`. @throws what `access` throws */
   async refresh(grant: HeldGrant, force: boolean): Promise<void> {
     const { clock } = this.#d;
     if (clock.sync) await clock.sync();

@@ -8,6 +8,18 @@ import { timings } from './timings.ts';
 import type { TokenOutcome } from './token-outcome.ts';
 
 const BAD: TokenOutcome = { kind: 'unknown', reason: 'server_error', status: 502, retryAfterMs: null };
+const GOOD: TokenOutcome = {
+  kind: 'ok',
+  response: {
+    accessToken: 'a',
+    refreshToken: 'r',
+    expiresInSeconds: 1_800,
+    refreshExpiresInSeconds: null,
+    userEmail: null,
+    format: 'json',
+    anomalies: [],
+  },
+};
 const TIMINGS = timings();
 const SLOT_MS = TIMINGS.settleMs + TIMINGS.announceSlackMs + TIMINGS.connectMs + TIMINGS.responseMs;
 
@@ -105,4 +117,16 @@ describe('a try that could not connect', () => {
     await vi.waitFor(() => expect(breaker().halfOpenUntil).toBe(0));
     expect(await manager.connection('g').getAccessToken()).toBeTruthy();
   });
+});
+
+it('F20 a pause that the provider asked for outlasts the answers that were under way', async () => {
+  const clock = new ManualClock();
+  const gate = new RegistrationGate(memoryStore({ clock }), 'r', TIMINGS);
+  const limited = { kind: 'not_sent', reason: 'rate_limited', retryAfterMs: 120_000, detail: '' } as const;
+  await gate.report(limited);
+  await gate.report(GOOD);
+  await gate.report({ kind: 'rejected', error: 'invalid_grant' });
+  expect(await gate.check()).toMatchObject({ open: false, retryAfterMs: 120_000, reason: 'rate_limited' });
+  await clock.advance(120_000);
+  expect(await gate.check()).toMatchObject({ open: true, lastOkAt: clock.now() - 120_000 });
 });

@@ -106,18 +106,22 @@ export class RegistrationGate {
         ? { openedAt: state.openedAt, openUntil: state.openUntil }
         : { openedAt: now, openUntil: until };
     };
+    // What was under way when the provider asked for a pause says nothing about the pause (F20).
+    const { reason, openedAt, openUntil } = state;
+    const paused = reason === 'rate_limited' && isAhead(openUntil, openUntil - openedAt, now);
+    const closed: State = paused ? { ...CLOSED, reason, openedAt, openUntil } : CLOSED;
     switch (outcome.kind) {
       case 'ok': {
         const quiet =
           state.failures === 0 && state.openUntil === 0 && now - (state.lastOkAt ?? 0) < NOTE_OK_MS;
-        return quiet ? state : { ...state, ...CLOSED, lastOkAt: now };
+        return quiet ? state : { ...state, ...closed, lastOkAt: now };
       }
       case 'rejected':
         if (outcome.error !== 'invalid_grant')
           return this.#opened(state, outcome.error, now, this.#timings.probeMs);
         return state.failures === 0 && state.openUntil === 0
           ? state
-          : { ...state, ...CLOSED, lastOkAt: state.lastOkAt };
+          : { ...state, ...closed, lastOkAt: state.lastOkAt };
       case 'unusable':
         return this.#opened(state, 'unusable_answer', now, this.#timings.probeMs);
       case 'not_sent':

@@ -63,7 +63,7 @@ export function resolveOptions(options: TokenManagerOptions, env: Env = process.
     random:
       (check.methods('random', given.random, ['float', 'id']) ? options.random : undefined) ?? systemRandom,
     logger: check.logger(given.logger),
-    journals: check.journals(given.journal),
+    journals: check.journals(given.journal, store?.needsJournal === true),
     canary: check.canary(given.canary),
     rescueDir: env.HIGHQ_RESCUE_DIR || undefined,
     allowLoopback: rule.allowLoopback,
@@ -150,7 +150,13 @@ class Check {
     }
   }
 
-  journals(value: unknown): readonly Journal[] {
+  journals(value: unknown, needed: boolean): readonly Journal[] {
+    const none = value === undefined || value === null || (Array.isArray(value) && value.length === 0);
+    if (none && needed) {
+      const remedy =
+        'give fileJournal({ dir }) or storeJournal(store), or choose another durability for the store';
+      this.report('journal', `is missing, and the store was set up to rely on one: ${remedy}`);
+    }
     if (value === undefined || value === null) return [];
     const list = Array.isArray(value) ? value : [value];
     const sound = list.every((journal) =>
@@ -285,6 +291,12 @@ class Check {
     if (value === undefined) return undefined;
     if (typeof value !== 'string' || !/^https?:\/\/[^/]/i.test(value) || !URL.canParse(value)) {
       return this.report('http.proxy', 'must be the http or https URL of a proxy, http://<host>:<port>');
+    }
+    try {
+      const { username, password } = new URL(value);
+      decodeURIComponent(username + password);
+    } catch {
+      return this.report('http.proxy', 'has a bare % in its user name or password: write it as %25');
     }
     return value;
   }

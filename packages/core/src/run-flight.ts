@@ -11,7 +11,7 @@ import type {
   Snapshot,
 } from './flight.ts';
 import type { Found, GrantRepository, GrantSlot } from './grant-repository.ts';
-import type { Journals } from './journals.ts';
+import type { Journalled, Journals, Place } from './journals.ts';
 import { step, takeOff } from './machine.ts';
 import { compareGrants, type GrantRecord, type Intent } from './record.ts';
 import { safeError } from './redact.ts';
@@ -54,6 +54,11 @@ interface FlightShell {
   readonly ended: AbortSignal;
 }
 
+/** A journal that is slow rather than stale is taken at its word in the end. */
+const REPLAYS_AT_MOST = 3;
+/** For a pair in hand: as many as a driver's patience of 10 s needs at one in 2 s. */
+const READS_AT_MOST = 6;
+
 type Passing = 'hang_up' | 'hold' | 'hold_answer' | 'blocked' | 'anomaly' | 'report' | 'forget';
 type Asking = Exclude<FlightEffect, { type: Passing }>;
 
@@ -70,15 +75,19 @@ export async function runFlight(shell: FlightShell): Promise<FlightResult> {
 
   const time = (): EventTime => shell.repository.time();
 
+  const { persistBudgetMs, persistRetryMs } = shell.context.timings;
+  /** Reads for a pair in hand that have not been answered. */
+  const reads = new Set<Promise<FlightEvent>>();
+  /** On the monotonic clock: when the store was last asked about a pair in hand. */
+  let triedMono = Number.NEGATIVE_INFINITY;
+
   /** A store or journal that neither takes a pair nor refuses it is not waited for: the pair is held, and tried again. */
-  const inBudget = async <T>(work: Promise<T>): Promise<T> => {
+  const inTime = async <T>(work: Promise<T>, ms: number): Promise<T> => {
     work.catch(() => undefined);
     const over = new AbortController();
-    const late = sleep(shell.clock, shell.context.timings.persistBudgetMs, { signal: over.signal }).then(
-      () => {
-        throw new StoreUnavailableError('The store did not answer in time.', { connectionId: shell.slot.id });
-      },
-    );
+    const late = sleep(shell.clock, ms, { signal: over.signal }).then(() => {
+      throw new StoreUnavailableError('The store did not answer in time.', { connectionId: shell.slot.id });
+    });
     late.catch(() => undefined);
     return Promise.race([work, late]).finally(() => over.abort());
   };
@@ -86,25 +95,24 @@ export async function runFlight(shell: FlightShell): Promise<FlightResult> {
   const ask = async (effect: Asking, at: Flight['at']): Promise<FlightEvent> => {
     switch (effect.type) {
       case 'read':
-        return storeEvent(async () => {
-          const found = await shell.repository.read(shell.slot);
-          if (found.snapshot) observer.seen(found);
-          return { type: 'read', ...found };
-        }, 'read_failed');
+        return at === 'persisting' ? hurriedRead() : read();
       case 'write':
         return storeEvent(async () => {
           const writing = () => shell.repository.write(shell.slot, effect.expectedRev, effect.record);
           if (at === 'intending')
             intentWrittenAt = { wall: shell.clock.now(), mono: shell.clock.monotonic() };
           if (at === 'persisting') observer.inHand(effect.record);
-          const { ok, snapshot, ...rest } = await (at === 'persisting' ? inBudget(writing()) : writing());
+          if (at === 'persisting') triedMono = shell.clock.monotonic();
+          const { ok, snapshot, ...rest } = await (at === 'persisting'
+            ? inTime(writing(), persistRetryMs)
+            : writing());
           if (snapshot) observer.seen({ snapshot, ...rest });
           if (ok && snapshot) return { type: 'written', snapshot, ...rest };
           return { type: 'refused', snapshot, ...rest };
         }, 'write_failed');
       case 'replay':
         try {
-          const found = await shell.journals.newest(shell.slot, effect.above, effect.beside);
+          const found = await newestInJournals(effect.above, effect.beside);
           return { type: 'replayed', ...found, time: time() };
         } catch (error) {
           if (error instanceof RecordUnreadableError) return { type: 'unreadable', error, time: time() };
@@ -112,8 +120,8 @@ export async function runFlight(shell: FlightShell): Promise<FlightResult> {
         }
       case 'journal':
         observer.inHand(effect.record);
-        await inBudget(shell.journals.append(shell.slot, effect.record)).catch((error: unknown) =>
-          observer.journalFailed(error),
+        await inTime(shell.journals.append(shell.slot, effect.record), persistBudgetMs).catch(
+          (error: unknown) => observer.journalFailed(error),
         );
         return { type: 'journaled', time: time() };
       case 'reparse': {
@@ -157,10 +165,12 @@ export async function runFlight(shell: FlightShell): Promise<FlightResult> {
       case 'timer': {
         // A pair in hand keeps the process alive, and is not hurried by a shutdown.
         const keepAlive = at === 'persisting';
+        // What a try has taken counts: whoever announces a probe settles for little longer than two of them.
+        const sinceMs = keepAlive ? shell.clock.monotonic() - triedMono : 0;
         try {
           await sleep(
             shell.clock,
-            effect.ms,
+            Math.max(0, effect.ms - sinceMs),
             keepAlive ? { keepAlive, signal: shell.ended } : { keepAlive, signal: shell.closing },
           );
           return { type: 'timer', time: time() };
@@ -171,6 +181,41 @@ export async function runFlight(shell: FlightShell): Promise<FlightResult> {
       default:
         return effect satisfies never;
     }
+  };
+
+  /** What lay unread while this process was stopped shows a journal as it was before. */
+  const newestInJournals = async (above: Place, beside: string | null): Promise<Journalled> => {
+    for (let tries = 1; ; tries += 1) {
+      const asked = { wall: shell.clock.now(), mono: shell.clock.monotonic() };
+      const found = await shell.journals.newest(shell.slot, above, beside);
+      const tookMs = Math.max(shell.clock.now() - asked.wall, shell.clock.monotonic() - asked.mono);
+      if (tookMs <= shell.context.timings.settleMs || tries === REPLAYS_AT_MOST) return found;
+    }
+  };
+
+  const read = (): Promise<FlightEvent> =>
+    storeEvent(async () => {
+      const found = await shell.repository.read(shell.slot);
+      if (found.snapshot) observer.seen(found);
+      return { type: 'read', ...found };
+    }, 'read_failed');
+
+  /**
+   * A store that is gone without a word fails only when its driver's patience ends. The next try does not wait for
+   * that; and where the store is slow, the answer to an earlier one serves as well.
+   */
+  const hurriedRead = (): Promise<FlightEvent> => {
+    triedMono = shell.clock.monotonic();
+    const first = new Promise<FlightEvent>((resolve) => {
+      if (reads.size < READS_AT_MOST) reads.add(read());
+      for (const asked of reads) {
+        void asked.then((event) => {
+          reads.delete(asked);
+          if (event.type !== 'read_failed' || reads.size === 0) resolve(event);
+        });
+      }
+    });
+    return storeEvent(() => inTime(first, persistRetryMs), 'read_failed');
   };
 
   const storeEvent = async (

@@ -161,7 +161,8 @@ function headerFor(binding: SealBinding, kid: string) {
     kid,
     v: SCHEMA,
     reg: binding.registration,
-    con: hash(`${binding.registration}\n${binding.connectionId}`),
+    // As JSON, in which lone surrogates stay apart.
+    con: hash(JSON.stringify([binding.registration, binding.connectionId])),
     ep: binding.epoch,
     gen: binding.generation,
     fld: binding.field,

@@ -360,3 +360,82 @@ describe('answers that are too large', () => {
     expect((await outcomeFor(answer(200, TOKENS_JSON, { 'content-encoding': 'identity' }))).kind).toBe('ok');
   }, 60_000);
 });
+
+describe('a page of somebody else', () => {
+  const bytes = (text: string): Buffer => Buffer.from(text, 'latin1');
+  const deep = `<section>${'<a></a>'.repeat(1_200)}</section>`;
+
+  it.each([
+    [
+      'in another encoding',
+      bytes('<html><body>Für Sie gesperrt</body></html>'),
+      { 'content-type': 'text/html;charset=ISO-8859-1' },
+    ],
+    [
+      'that begins with an unusual tag and goes on and on',
+      Buffer.from(deep),
+      { 'content-type': 'text/html' },
+    ],
+    [
+      'in a coding that nobody asked for',
+      Buffer.from('x'),
+      { 'content-type': 'text/html', 'content-encoding': 'zstd' },
+    ],
+  ])('F19 F18 %s is no refusal, whatever its status', async (_, body, headers) => {
+    for (const status of [400, 401, 403, 404]) {
+      for (const refusals of [[], ['401']] as const) {
+        const given = await outcomeFor(answer(status, body, headers), { refusals });
+        expect(given.kind).toBe('unknown');
+      }
+    }
+  });
+
+  it('F15 a refusal in another encoding is one', async () => {
+    const body = bytes(
+      '<error><error>invalid_grant</error><error_description>gel\u00f6scht</error_description></error>',
+    );
+    expect(await outcomeFor(answer(400, body))).toEqual({ kind: 'rejected', error: 'invalid_grant' });
+  });
+
+  it('F04 a token answer in another encoding that says so is read', async () => {
+    const text = TOKENS_XML.replace(
+      /^(<\?xml[^>]*>)?/,
+      '<?xml version="1.0" encoding="ISO-8859-1"?>',
+    ).replace('user@clientname.com', 'andr\u00e9@clientname.com');
+    const given = await outcomeFor(answer(200, bytes(text)));
+    expect(given).toMatchObject({ kind: 'ok', response: { userEmail: 'andr\u00e9@clientname.com' } });
+    const silent = text.replace(' encoding="ISO-8859-1"', '');
+    expect(await outcomeFor(answer(200, bytes(silent)))).toMatchObject({
+      kind: 'unknown',
+      reason: 'malformed',
+    });
+    const labelled = { 'content-type': 'application/xml; charset=iso-8859-1' };
+    expect((await outcomeFor(answer(200, bytes(silent), labelled))).kind).toBe('ok');
+  });
+
+  it.each([
+    '{"timestamp":"2026-11-25T10:00:00.000+00:00","message":"maintenance"}',
+    '{"requestId":"3f2b8a52-7d33-4c1e-9a59-0a2c2b1f4d11","message":"maintenance"}',
+    '{"status":"MAINTENANCE_IN_PROGRESS"}',
+    '{"status":"Service-Temporarily-Unavailable."}',
+    '{"path":"/acme/api/oauth2/token","produces":"application/problem+json"}',
+    '<status><traceId>0af7651916cd43dd8448eb211c80319c</traceId></status>',
+  ])('F105 F117 %s holds nothing that could be a token', async (body) => {
+    expect(await outcomeFor(answer(200, body))).toEqual(unrecognized(200));
+  });
+
+  it.each([
+    '{"value":"3f2b8a52-7d33-4c1e-9a59-0a2c2b1f4d11"}',
+    '{"result":{"a":"Zm9vYmFyYmF6cXV4MTIz"}}',
+    '<answer><code>0af7651916cd43dd8448eb211c80319c</code></answer>',
+  ])('F105 %s may hold one', async (body) => {
+    expect(await outcomeFor(answer(200, body))).toMatchObject({ kind: 'unusable' });
+  });
+
+  it.each(['invalid_client', 'unauthorized_client'])(
+    'F16 %s is about the registration in a 200 too',
+    async (error) => {
+      expect(await outcomeFor(answer(200, JSON.stringify({ error })))).toEqual({ kind: 'rejected', error });
+    },
+  );
+});

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { brotliDecompressSync, gunzipSync, inflateSync } from 'node:zlib';
 import { retryAfterMs } from './retry-after.ts';
 import type { TokenAnswer } from './token-endpoint-exchange.ts';
@@ -59,7 +60,9 @@ function successOf(answer: TokenAnswer, refusals: ReadonlySet<RefusalShape>): To
     return { kind: 'unusable', problem, body: text, refreshToken, refreshExpiresInSeconds };
   }
   if (problem === 'error_document') {
-    const known = refusals.has('error-200') ? oauthError(error) : null;
+    // About the registration it is believed in any form: it touches no grant.
+    const named = oauthError(error);
+    const known = named !== 'invalid_grant' || refusals.has('error-200') ? named : null;
     return known ? { kind: 'rejected', error: known } : { kind: 'unrecognized', status, error };
   }
   const reason = lostBy(problem);
@@ -95,8 +98,10 @@ function lostBy(problem: TokenResponseProblem): 'too_large' | 'unexpected_html' 
 function refusalOf(answer: TokenAnswer, refusals: ReadonlySet<RefusalShape>): TokenOutcome {
   const { status } = answer;
   const body = decodeBody(answer);
-  if (body === 'too_large') return unknown('too_large', status);
-  const parsed = parseTokenResponse(body === 'malformed' ? '' : body, answer.contentType);
+  // What cannot be read may be anybody's page.
+  if (typeof body === 'string') return unknown(body, status);
+  const text = isUtf8(body) ? body : body.toString('latin1');
+  const parsed = parseTokenResponse(text, answer.contentType);
   if (parsed.kind === 'refused' && parsed.problem === 'unexpected_html')
     return unknown('unexpected_html', status);
   const error = parsed.kind === 'refused' ? parsed.error : null;

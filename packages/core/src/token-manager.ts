@@ -72,7 +72,7 @@ export function assembleManager(options: ResolvedOptions, seams: Seams = {}): To
   const journals = new Journals(options.journals, rescue, repository, registration);
   const gate = new RegistrationGate(store, registration, timings);
   const refresher = new Refresher({ options, clock, repository, endpoint, news, journals, gate });
-  const admin = new GrantAdmin({ options, clock, repository, endpoint, refresher, news });
+  const admin = new GrantAdmin({ options, clock, repository, endpoint, refresher, news, journals });
   const inquiry = new ForbiddenInquiry({
     clock,
     repository,

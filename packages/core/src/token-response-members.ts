@@ -112,11 +112,22 @@ function isNamedToken([name, value]: NamedString): boolean {
   return value.trim() !== '' && /token$/i.test(name);
 }
 
-/** Under a token's name anything counts; under another name what is long and dense, but for addresses. */
+/**
+ * Under a token's name anything counts; under another name what is long and dense, but for what a maintenance page or a
+ * gateway writes: addresses, paths, media types, instants, words, and identifiers under names that say so.
+ */
 function couldBeToken([name, value]: NamedString): boolean {
   if (isNamedToken([name, value])) return true;
-  return value.length >= 16 && isToken(value) && !value.includes('@') && !/^[a-z]+:\/\//i.test(value);
+  if (value.length < 16 || !isToken(value)) return false;
+  return (
+    !ORDINARY.test(value) && !(/(?:id|trace|request|correlation|span|ref)$/i.test(name) && ID.test(value))
+  );
 }
+
+const ORDINARY =
+  /@|^[a-z]+:\/\/|^\/|^(?:application|text|image|multipart)\/|^\d{4}-\d\d-\d\d(?:T|$)|^(?:[a-z]+|[A-Z]+|[A-Z][a-z]+)(?:[_.,:;!/-]+(?:[a-z]+|[A-Z]+|[A-Z][a-z]+))*[.!]?$/;
+/** A UUID, or hexadecimal digits with or without dashes. */
+const ID = /^[0-9a-f]+(?:-[0-9a-f]+)*$/i;
 
 /** A finite positive number, floored, or decimal digits. As large as sent, up to the largest safe integer. */
 function readSeconds(value: unknown): { state: 'read' | 'missing' | 'unusable'; seconds: number | null } {

@@ -7,8 +7,11 @@ export type DecodedText =
   | { readonly ok: true; readonly text: string; readonly byteOrderMark: boolean }
   | { readonly ok: false; readonly problem: TokenResponseProblem };
 
-/** Bytes or text, up to 64 KiB, as text without a byte order mark. Bytes must be UTF-8 throughout. */
-export function decodeText(body: string | Uint8Array): DecodedText {
+/**
+ * Bytes or text, up to 64 KiB, as text without a byte order mark. Bytes must be UTF-8 throughout, or of the one other
+ * family that gateways still send, where label or XML declaration says so.
+ */
+export function decodeText(body: string | Uint8Array, contentType = ''): DecodedText {
   const bytes = typeof body === 'string' ? Buffer.byteLength(body) : body.byteLength;
   if (bytes > MAX_BODY_BYTES) return { ok: false, problem: 'too_large' };
   let text: string;
@@ -18,11 +21,21 @@ export function decodeText(body: string | Uint8Array): DecodedText {
         ? body
         : new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(body);
   } catch {
-    return { ok: false, problem: 'not_utf8' };
+    const bytes = Buffer.from(body as Uint8Array);
+    if (!saysLatin1(bytes, contentType)) return { ok: false, problem: 'not_utf8' };
+    text = new TextDecoder('windows-1252').decode(bytes);
   }
   const byteOrderMark = text.startsWith('\uFEFF');
   if (byteOrderMark) text = text.slice(1);
   return /[^ \t\r\n]/.test(text) ? { ok: true, text, byteOrderMark } : { ok: false, problem: 'empty' };
+}
+
+const LATIN1 = 'iso-8859-1|latin1|windows-1252';
+const LATIN1_LABEL = new RegExp(`charset="?(?:${LATIN1})"?(?:[; \\t]|$)`, 'i');
+const LATIN1_DECLARATION = new RegExp(`^<\\?xml [^>]{0,80}encoding=["'](?:${LATIN1})["']`, 'i');
+
+function saysLatin1(bytes: Buffer, contentType: string): boolean {
+  return LATIN1_LABEL.test(contentType) || LATIN1_DECLARATION.test(bytes.toString('latin1', 0, 128));
 }
 
 const HTML_TAGS = 'html|head|body|title|meta|script|style|link|form|div|center|p|h1';

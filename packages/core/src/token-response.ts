@@ -19,7 +19,7 @@ export function parseTokenResponse(
   body: string | Uint8Array,
   contentType?: string | null,
 ): ParsedTokenResponse {
-  const decoded = decodeText(body);
+  const decoded = decodeText(body, contentType ?? '');
   if (!decoded.ok) return refused(decoded.problem);
   const parsed = readText(decoded.text, /^[ \t]*(?:text\/html|application\/xhtml)/i.test(contentType ?? ''));
   if (!decoded.byteOrderMark || parsed.kind !== 'ok') return parsed;
@@ -44,7 +44,7 @@ function readText(text: string, labelledHtml: boolean): ParsedTokenResponse {
     case 'xml': {
       const parsed = parseStrictXml(text);
       if (!parsed.ok) {
-        const unclear = labelledHtml && parsed.problem === 'malformed_xml';
+        const unclear = labelledHtml && (parsed.problem === 'malformed_xml' || parsed.problem === 'too_deep');
         return refused(unclear ? 'unexpected_html' : parsed.problem);
       }
       const result = readXml(parsed.root);

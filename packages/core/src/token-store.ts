@@ -77,6 +77,18 @@ export interface ListedRow extends StoreRow {
 }
 
 /**
+ * For stores: an instant that is no finite number would be accepted by one engine and break another's lists for good.
+ * @throws RangeError
+ */
+export function assertInstants({ dueAt, expiresAt }: Pick<StoreValue, 'dueAt' | 'expiresAt'>): void {
+  for (const instant of [dueAt, expiresAt]) {
+    if (instant !== null && !Number.isFinite(instant)) {
+      throw new RangeError(`an instant is a finite number, not ${instant}`);
+    }
+  }
+}
+
+/**
  * Where grants live. The contract is small so that it can be right on every engine.
  *
  * - Every operation is linearizable for one key: `read` sees each write whose promise resolved before it began.
@@ -100,4 +112,6 @@ export interface TokenStore {
   close(): Promise<void>;
   /** Only on an embedded store, which has no clock of its own: the manager hands it the one it uses. */
   bindClock?(clock: Clock): void;
+  /** The store may forget what it has acknowledged, and was set up with a manager's `journal` in mind. */
+  readonly needsJournal?: boolean;
 }

@@ -243,6 +243,22 @@ export function repaired(record: GrantRecord, intent: Intent, at: number): Grant
   return { ...record, intent, history };
 }
 
+/**
+ * What is not about the pair, in a record that takes the place of `found`: an account that waits to be confirmed, the
+ * hour's guess, and whatever a later version wrote.
+ */
+export function carried(next: GrantRecord, found: GrantRecord | null): GrantRecord {
+  if (!found) return next;
+  const { pending } = found;
+  const waits =
+    pending !== null &&
+    pending.epoch > Math.max(next.epoch, next.pending?.epoch ?? 0) &&
+    pending.id !== next.rejectedId;
+  const guessed = next.tokens !== null && (found.guessAt ?? 0) > (next.guessAt ?? 0) ? found : next;
+  const { guessAt, guessedGeneration } = guessed;
+  return { ...found, ...next, ...(waits ? { pending } : {}), guessAt, guessedGeneration };
+}
+
 /** Whether somebody else than this attempt has presented the record's refresh token, or is about to. */
 export function contestedBy(record: GrantRecord, attemptId: string | null): boolean {
   return record.unknown !== null || (record.intent !== null && record.intent.attemptId !== attemptId);
@@ -263,7 +279,7 @@ export function restored(
   const base =
     current && current.epoch === record.epoch
       ? current
-      : { ...record, history: current?.history ?? record.history };
+      : { ...carried(record, current), history: current?.history ?? record.history };
   return {
     ...base,
     epoch: record.epoch,

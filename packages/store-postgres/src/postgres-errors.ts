@@ -24,7 +24,8 @@ export function isMissingTable(error: unknown): boolean {
 
 /** Whether the server itself refused, over a connection that can be used again. */
 export function isAnswer(error: unknown): boolean {
-  return sqlState(error) !== null;
+  // With FATAL the server, or the proxy before it, says goodbye. The word itself may be translated, the field `severity` is not.
+  return sqlState(error) !== null && (error as { severity?: unknown }).severity === 'ERROR';
 }
 
 /** The five characters that PostgreSQL sends with an error; `null`: it did not come from PostgreSQL. */

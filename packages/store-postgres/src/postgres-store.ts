@@ -1,4 +1,5 @@
 import {
+  assertInstants,
   type CasResult,
   ConfigurationError,
   isHighQError,
@@ -128,6 +129,7 @@ class PooledStore implements PostgresStore {
     ];
     const statement = expectedRev === null ? this.#statements.insert : this.#statements.update;
     return this.#operation(async (ask) => {
+      assertInstants(next);
       for (let attempt = 0; attempt < MOST_ATTEMPTS; attempt += 1) {
         const [written] = await ask(statement, values);
         if (written !== undefined) {

@@ -37,6 +37,39 @@ describe.skipIf(NO_REDIS)('keys of a Redis store', () => {
       expect(key.slice(prefix.length)).toMatch(/^:=?[0-9a-f]+:grant:(row:[0-9a-f]*|ids(:connected)?|due)$/);
   });
 
+  it('a page is full although rows stop matching while it is put together', async () => {
+    const prefix = newPrefix();
+    const { client } = opened;
+    const plain = redisStore({ client, prefix });
+    const ids = Array.from({ length: 30 }, (_, index) => `u${String(index).padStart(2, '0')}`);
+    for (const id of ids) await plain.cas(grant(id), null, value());
+    let scripts = 0;
+    // Between the script that finds ids and the one that reads rows, somebody disconnects the second of them.
+    const between = new Proxy(client, {
+      get(target, name) {
+        const method: unknown = Reflect.get(target, name);
+        if (typeof method !== 'function') return method;
+        return async (...args: unknown[]) => {
+          scripts += name === 'evalSha' || name === 'eval' ? 1 : 0;
+          if (scripts === 3) {
+            scripts += 1;
+            const { row } = await plain.read(grant('u01'));
+            await plain.cas(grant('u01'), row?.rev ?? null, value({ state: 'disconnected' }));
+          }
+          return Reflect.apply(method, target, args);
+        };
+      },
+    });
+    const store = redisStore({ client: between, prefix });
+    const page = await store.list({
+      registration: REGISTRATION,
+      kind: 'grant',
+      state: 'connected',
+      limit: 10,
+    });
+    expect(page.map(({ id }) => id)).toEqual(ids.filter((id) => id !== 'u01').slice(0, 10));
+  });
+
   it('F47 have no time to live unless they are of a login that ends', async () => {
     const prefix = newPrefix();
     const store = redisStore({ client: opened.client, prefix });

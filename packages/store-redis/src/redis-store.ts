@@ -86,6 +86,7 @@ export function redisStore(options: RedisStoreOptions): RedisStore {
 
 class ScriptedStore implements RedisStore {
   readonly name = 'redis';
+  readonly needsJournal: boolean;
   readonly #runScript: RunScript;
   readonly #prefix: string;
   readonly #durability: Durability;
@@ -98,6 +99,7 @@ class ScriptedStore implements RedisStore {
     this.#runScript = runScript;
     this.#prefix = prefix;
     this.#durability = durability;
+    this.needsJournal = durability === 'journal';
     this.#timeoutMs = timeoutMs;
   }
 
@@ -155,16 +157,21 @@ class ScriptedStore implements RedisStore {
         throw new RangeError('list takes either after or dueBefore, not both');
       }
       const due = instantText(dueBefore ?? null);
-      const from = after === undefined ? '' : `(${hexOf(after)}`;
-      const found = await this.#send(LIST_IDS, registration, kind, [String(limit), state, due, from]);
-      const ids = textsIn(found);
       const rows: ListedRow[] = [];
-      for (let at = 0; at < ids.length; ) {
-        const reply = await this.#send(LIST_ROWS, registration, kind, [state, due, ...ids.slice(at)]);
-        rows.push(...rowsIn(reply));
-        at += Math.max(1, numberAt(reply, 0));
+      let from = after === undefined ? '' : `(${hexOf(after)}`;
+      for (;;) {
+        const left = limit - rows.length;
+        const found = await this.#send(LIST_IDS, registration, kind, [String(left), state, due, from]);
+        const ids = textsIn(found);
+        for (let at = 0; at < ids.length; ) {
+          const reply = await this.#send(LIST_ROWS, registration, kind, [state, due, ...ids.slice(at)]);
+          rows.push(...rowsIn(reply));
+          at += Math.max(1, numberAt(reply, 0));
+        }
+        // Some may have stopped matching between the two scripts: a short page means that there are no more.
+        if (dueBefore !== undefined || ids.length < left || rows.length >= limit) return Object.freeze(rows);
+        from = `(${ids.at(-1)}`;
       }
-      return Object.freeze(rows);
     });
   }
 

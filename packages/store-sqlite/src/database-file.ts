@@ -42,7 +42,8 @@ export function openDatabase(path: string): { database: DatabaseSync; file: stri
  * file, and `ConfigurationError` when that process has made it something else.
  */
 export function prepareSchema(database: DatabaseSync, file: string): void {
-  assertOurs(file, inspectSchema(database));
+  const found = inspectSchema(database);
+  assertOurs(file, found);
   const { journal_mode: mode } = database.prepare('PRAGMA journal_mode = WAL').get() ?? {};
   if (mode !== 'wal' && file !== IN_MEMORY) {
     throw refuse(
@@ -52,6 +53,8 @@ export function prepareSchema(database: DatabaseSync, file: string): void {
   }
   // WAL with NORMAL may roll an acknowledged write back on power loss, and with it a rotated token (F54).
   database.exec('PRAGMA synchronous = FULL; PRAGMA fullfsync = ON; PRAGMA trusted_schema = OFF');
+  // Reads do not wait for whoever writes, the first one neither.
+  if (found.kind === 'ours' && found.version === CURRENT_VERSION) return;
   database.exec('BEGIN IMMEDIATE');
   try {
     const state = inspectSchema(database);

@@ -93,6 +93,39 @@ describe('a file that another process has locked', () => {
     await store.close();
   });
 
+  it('F53 is read by a process that starts meanwhile', async () => {
+    const path = join(testFolder(), 'tokens.db');
+    const first = sqliteStore({ path });
+    await write(first, key('u'), null);
+    const locker = new DatabaseSync(path);
+    locker.exec('BEGIN IMMEDIATE');
+    const { database, file } = openDatabase(path);
+    const store = new SqliteStore(database, file, undefined, 60);
+    expect((await store.read(key('u'))).row?.body).toBe(SECRET);
+    locker.exec('ROLLBACK');
+    locker.close();
+    await first.close();
+    await store.close();
+  });
+
+  it('F53 fails what has waited as long as the first in one turn, without a try for each', async () => {
+    const { database, file } = openDatabase(join(testFolder(), 'tokens.db'));
+    const store = new SqliteStore(database, file, undefined, 60);
+    await write(store, key('u'), null);
+    const locker = new DatabaseSync(file);
+    locker.exec('BEGIN IMMEDIATE');
+    const from = performance.now();
+    const errors = await Promise.all(
+      Array.from({ length: 500 }, (_, index) => rejectionOf(store.cas(key(`n${index}`), null, VALUE))),
+    );
+    for (const { message } of errors) expect(message).toContain('another process keeps it locked');
+    // A try of 10 ms for each would be five seconds.
+    expect(performance.now() - from).toBeLessThan(2_500);
+    locker.exec('ROLLBACK');
+    locker.close();
+    await store.close();
+  });
+
   it('F53 rejects when it stays locked, having written nothing, and works again afterwards', async () => {
     const { database, file } = openDatabase(join(testFolder(), 'tokens.db'));
     const store = new SqliteStore(database, file, undefined, 60);

@@ -9,8 +9,9 @@ const LONGEST_PAUSE_MS = 40;
 
 interface Job {
   readonly deadline: number;
-  /** Whether it was done, or failed for good; `false`: locked, try again. */
-  attempt(lastTime: boolean): boolean;
+  /** The lock's error where the file was locked; `null`: it was done, or failed for good. */
+  attempt(): Error | null;
+  fail(error: Error): void;
 }
 
 /** How much of the current turn of the event loop a store has used. Its lanes share one. */
@@ -22,7 +23,7 @@ export class Turn {
     return this.#usedMs >= TURN_BUDGET_MS;
   }
 
-  spend(work: () => boolean): boolean {
+  spend<T>(work: () => T): T {
     const from = systemClock.monotonic();
     try {
       return work();
@@ -66,16 +67,16 @@ export class Lane {
   run<T>(work: () => T): Promise<T> {
     const deadline = systemClock.monotonic() + this.#lockBudgetMs;
     return new Promise((resolve, reject) => {
-      const attempt = (lastTime: boolean): boolean => {
+      const attempt = (): Error | null => {
         try {
           resolve(work());
         } catch (error) {
-          if (isLocked(error) && !lastTime) return false;
+          if (isLocked(error)) return error;
           reject(error);
         }
-        return true;
+        return null;
       };
-      this.#jobs.push({ deadline, attempt });
+      this.#jobs.push({ deadline, attempt, fail: reject });
       if (this.#running) return;
       const running = this.#drain();
       // It may have ended within the call.
@@ -91,18 +92,27 @@ export class Lane {
   async #drain(): Promise<void> {
     let pauses = 0;
     for (let job = this.#jobs[0]; job; job = this.#jobs[0]) {
-      if (this.#turn.isOver) await this.#turn.next();
+      while (this.#turn.isOver) await this.#turn.next();
       const { deadline, attempt } = job;
       const lastTime = systemClock.monotonic() >= deadline;
-      if (this.#turn.spend(() => attempt(lastTime))) {
+      const locked = this.#turn.spend(attempt);
+      if (!locked || lastTime) {
         this.#jobs.shift();
         pauses = 0;
+        if (locked) this.#giveUp(job, locked);
       } else {
         await pause(Math.min(2 ** pauses, LONGEST_PAUSE_MS));
         pauses += 1;
       }
     }
     this.#running = null;
+  }
+
+  /** Those behind that have waited as long: each try of their own would stop the event loop for nothing. */
+  #giveUp(first: Job, error: Error): void {
+    first.fail(error);
+    const now = systemClock.monotonic();
+    while (this.#jobs[0] && this.#jobs[0].deadline <= now) this.#jobs.shift()?.fail(error);
   }
 }
 

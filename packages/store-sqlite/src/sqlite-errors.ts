@@ -17,7 +17,7 @@ function primaryCode(error: unknown): number | null {
 }
 
 /** `SQLITE_PROTOCOL` is the same as busy here: connections that open a WAL file at one moment can run into it. */
-export function isLocked(error: unknown): boolean {
+export function isLocked(error: unknown): error is Error {
   const code = primaryCode(error);
   return code === BUSY || code === PROTOCOL;
 }

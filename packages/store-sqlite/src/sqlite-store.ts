@@ -1,5 +1,6 @@
 import type { DatabaseSync } from 'node:sqlite';
 import {
+  assertInstants,
   type CasResult,
   type Clock,
   isHighQError,
@@ -85,6 +86,7 @@ export class SqliteStore implements TokenStore {
 
   cas(key: StoreKey, expectedRev: number | null, next: StoreValue): Promise<CasResult> {
     return this.#run(this.#writes, (statements) => {
+      assertInstants(next);
       statements.begin();
       try {
         const result = this.#casInTransaction(statements, key, expectedRev, next);

@@ -28,7 +28,7 @@ function isVisible(world: World, process: Process | undefined, token: string): b
   const replayed = process?.running?.replayed ?? null;
   const journals = [...world.store.journal, ...(process?.journal ?? [])];
   return (
-    (replayed === null || replayed.includes(token)) && journals.some(({ pair }) => pair.refresh === token)
+    (replayed === null || replayed.includes(token)) && journals.some(({ pair }) => pair?.refresh === token)
   );
 }
 
@@ -140,11 +140,11 @@ export function checkReceived({ store, truth, processes }: World): void {
     const kept =
       tokenOf(row) === token ||
       siblingOf(row) === token ||
-      store.journal.some(({ pair }) => pair.refresh === token) ||
+      store.journal.some(({ pair }) => pair?.refresh === token) ||
       processes.some(
         (process) =>
           inHand(process) === token ||
-          process.journal.some(({ pair }) => pair.refresh === token) ||
+          process.journal.some(({ pair }) => pair?.refresh === token) ||
           (truth.fell && process.up && tokenOf(process.known?.record) === token),
       );
     if (!kept) throw new Violation('I5', `${token} was received, lives, and is kept nowhere`);
@@ -157,7 +157,7 @@ export function isSettled({ store, truth, processes }: World): boolean {
   const record = store.row?.record;
   if (!record || record.tokens === null || record.quarantine) return true;
   if (record.dead) {
-    const kept = [siblingOf(record), ...store.journal.map(({ pair }) => pair.refresh)];
+    const kept = [siblingOf(record), ...store.journal.map(({ pair }) => pair?.refresh)];
     return !kept.some((token) => token && isLive(truth, token) && familyOf(token) === store.family);
   }
   const token = tokenOf(record);

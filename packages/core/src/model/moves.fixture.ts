@@ -149,7 +149,7 @@ function flightMoves(
           const another = op.beside !== null && found.record.refresh?.fingerprint !== op.beside;
           if (order > 0 || (order === 0 && entry === null && another)) entry = found;
         }
-        const replayed = entries.map(({ pair }) => pair.refresh ?? '');
+        const replayed = entries.map(({ pair }) => pair?.refresh ?? '');
         const informed = withProcess(world, index, { running: { ...running, replayed } });
         return proceed(config, informed, index, { type: 'replayed', entry, answer: null, time });
       });

@@ -25,7 +25,7 @@ export class Ending {
 
   /** A grant that is not lost yields a token in time, and goes on doing so; one that is lost is labelled. */
   async check(id: string): Promise<void> {
-    const { queue, plan } = this.#world;
+    const { queue, plan, oracle } = this.#world;
     // What a process knows and the store forgot is written again when that process is next asked.
     for (let index = 0; index < this.#world.places.length; index += 1) await this.#ask(id, index);
     await queue.run(queue.now + 1_000);
@@ -39,6 +39,7 @@ export class Ending {
       return;
     }
     this.#ended(id, await this.#anybody(id, first));
+    oracle.checkSignIns(id);
   }
 
   /** One process may have in a journal of its own what the others have lost. */
@@ -111,6 +112,9 @@ export class Ending {
     const view = row ? viewOf(row.body) : null;
     if (answer.code === 'not_connected') {
       if (view?.connected) oracle.violated('I9', `${id} has a grant and is told that it has none`);
+      // Nobody has left: the row went, and the grant with it.
+      const family = oracle.standing(id);
+      if (family) this.#lost(id, family, 'not_connected');
       return;
     }
     const { refusal } = this.#world.plan.config;

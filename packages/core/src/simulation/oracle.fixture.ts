@@ -3,7 +3,7 @@ import type { TokenOutcome, TokenRequest } from '../token-outcome.ts';
 import type { StoreRow } from '../token-store.ts';
 import type { Point } from './faults.fixture.ts';
 import type { Shelf } from './journal.fixture.ts';
-import type { Grant, Provider, RefreshToken, Reply } from './provider.fixture.ts';
+import type { Family, Grant, Provider, RefreshToken, Reply } from './provider.fixture.ts';
 import { type RowView, viewOf } from './row-view.fixture.ts';
 import type { SimProcess } from './sim-process.fixture.ts';
 
@@ -12,6 +12,8 @@ const SETTLE_MS = 5_000;
 const FLIGHT_MS = 150_000;
 const REVALIDATE_MS = 30_000;
 const HOUR_MS = 3_600_000;
+/** What a process's idea of the store's time may be off by, and what is too little to be handed out. */
+const VALID_MS = 60_000;
 
 export interface SentRequest {
   readonly process: SimProcess;
@@ -58,6 +60,8 @@ interface Knowledge {
   replayedAt: number;
   readAt: number;
   staleCallAt: number | null;
+  /** Of the grant at `position`. */
+  access: RowView['access'];
 }
 
 interface World {
@@ -83,6 +87,11 @@ export class Oracle {
   /** When a person last left or signed in again. */
   readonly #grantEnded = new Map<string, number>();
   readonly #disconnected = new Map<string, { readonly at: number; readonly epoch: number }>();
+  /** Grants that their person has left, whatever the store remembers of it. */
+  readonly #left = new Set<number>();
+  readonly #everLeft = new Set<string>();
+  /** Sign-ins whose pair has come back, and to whom. */
+  readonly #signIns: { readonly process: SimProcess; readonly refresh: RefreshToken }[] = [];
 
   constructor(provider: Provider, world: World) {
     this.#provider = provider;
@@ -114,6 +123,7 @@ export class Oracle {
         replayedAt: -1,
         readAt: -1,
         staleCallAt: null,
+        access: null,
       };
       all.set(id, known);
     }
@@ -156,6 +166,7 @@ export class Oracle {
   #learn(known: Knowledge, view: RowView): void {
     if (!known.position || compare(view, known.position) > 0) {
       known.position = { epoch: view.epoch, generation: view.generation };
+      known.access = view.access;
     }
   }
 
@@ -227,6 +238,8 @@ export class Oracle {
     if (before && before.epoch < next.epoch) this.#grantEnded.set(id, now);
     if (next.disconnectedAt !== null && before?.disconnectedAt !== next.disconnectedAt) {
       this.#disconnected.set(id, { at: now, epoch: next.epoch });
+      for (const family of this.#provider.families) if (family.user === id) this.#left.add(family.id);
+      this.#everLeft.add(id);
     }
     if (next.dead && before && !before.dead && compare(next, before) === 0)
       this.#died(process, id, before, next);
@@ -484,6 +497,8 @@ export class Oracle {
         fate.receivedAt = this.#world.now();
       }
     }
+    if (grant && outcome.kind === 'ok' && !sent.token)
+      this.#signIns.push({ process, refresh: grant.refresh });
     const id = sent.token?.family.user;
     if (!id) return;
     if (outcome.kind === 'rejected' && outcome.error === 'invalid_grant') process.mode.set(id, 'recheck');
@@ -518,6 +533,15 @@ export class Oracle {
     }
     known.returned = at;
     this.#checkDisconnected(process, id, at.epoch, known, startedAt);
+  }
+
+  /** A valid token is served through any outage (I9): a process that has handed one out does so until it ends. */
+  failed(process: SimProcess, id: string): void {
+    const { returned, position, access } = this.#known(process, id);
+    if (!process.steady || !returned || !position || !access || compare(position, returned) !== 0) return;
+    const leftMs = access.issuedAt + access.lifeMs - this.#world.storeNow();
+    if (leftMs < VALID_MS) return;
+    this.violated('I9', `${process.name} kept back a token of ${id} that is valid for ${time(leftMs)}`);
   }
 
   /** While a connection is in use, a disconnect holds from the second call after `revalidateMs` on. */
@@ -571,6 +595,23 @@ export class Oracle {
       if (position && compare(position, view) > 0) {
         this.violated('I3', `${process.name} knows a newer grant of ${id} than the store at the end`);
       }
+    }
+  }
+
+  /** The newest grant of a connection that was ever written down, unless its person has left. */
+  standing(id: string): Family | null {
+    const stood = this.#provider.families.filter(({ user, epoch }) => user === id && epoch !== null);
+    const newest = stood.toSorted((a, b) => (a.epoch ?? 0) - (b.epoch ?? 0)).at(-1);
+    return newest && !this.#left.has(newest.id) ? newest : null;
+  }
+
+  /** A sign-in's pair that came back to a process which lived on, and was written nowhere. */
+  checkSignIns(id: string): void {
+    const newest = this.#provider.families.filter(({ user }) => user === id).at(-1);
+    if (!newest || newest.epoch !== null || this.#everLeft.has(id)) return;
+    const given = this.#signIns.find(({ refresh }) => refresh.family === newest);
+    if (given?.process.alive && this.#provider.isLive(given.refresh)) {
+      this.violated('I5', `${given.process.name} let go of the pair of a sign-in of ${id}`);
     }
   }
 

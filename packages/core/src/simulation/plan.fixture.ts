@@ -22,6 +22,8 @@ export interface Config extends Switches {
   /** Chance of a fault at a rare wait; a tenth of it at the frequent ones. */
   readonly density: number;
   readonly durationMs: number;
+  /** A store that cannot be reached says so at once, or only when a driver's patience ends. */
+  readonly lostAfterMs: number;
 }
 
 export interface UserEvent {
@@ -126,6 +128,7 @@ export function planOf(seed: number, switches: Partial<Config> = {}): Plan {
     clocks: pick('clocks', ['suspend', 'jump']),
     density: pick('density', [0.02, 0.06, 0.15]),
     durationMs: 75 * MINUTE,
+    lostAfterMs: pick('lost', [0, 0, 5_000, 10_000]),
     previousAccess: pick('previous', ['stays', 'ends']),
     replaced: pick('replaced', ['refused', 'revoked', 'same', 'fork', 'replace']),
     graceMs: pick('grace', [30_000, 5 * MINUTE, 2 * HOUR]),

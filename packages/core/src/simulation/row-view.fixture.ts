@@ -12,6 +12,7 @@ export interface RowView {
   readonly held: readonly string[];
   readonly sibling: string | null;
   readonly intent: IntentView | null;
+  readonly access: { readonly issuedAt: number; readonly lifeMs: number } | null;
   readonly dead: { readonly reason: string; readonly at: number } | null;
   readonly disconnectedAt: number | null;
   readonly connected: boolean;
@@ -37,6 +38,7 @@ interface Body {
   quarantine: { body: string } | null;
   pending: { tokens: string } | null;
   intent: IntentView | null;
+  access: { issuedAt: number; lifeMs: number } | null;
   dead: { reason: string; at: number } | null;
   unknown: object | null;
   refused: object | null;
@@ -85,6 +87,7 @@ export function viewOf(body: string): RowView {
     held: sealed.flatMap((text) => refreshTokensIn(open(text))),
     sibling: record.sibling ? (refreshTokensIn(open(record.sibling.tokens))[0] ?? null) : null,
     intent: record.intent,
+    access: record.access,
     dead: record.dead,
     disconnectedAt: record.disconnectedAt,
     connected: record.tokens !== null,

@@ -11,6 +11,7 @@ const QUIET: Partial<Config> = {
   clocks: 'jump',
   density: 0,
   durationMs: 75 * 60_000,
+  lostAfterMs: 0,
   previousAccess: 'stays',
   replaced: 'revoked',
   graceMs: 30_000,

@@ -83,6 +83,32 @@ describe('a crash', () => {
     },
   );
 
+  it('F45 F60c a shared journal brings back what the store has lost with its row, when nobody alive knows it', async () => {
+    const outcome = await play({
+      switches: { journal: 'shared' },
+      events: [...FORCED, '60 call p0', '70 call p1', ...calls(300, 600, 30)],
+      faults:
+        'p0.0/cas.pair#1=crash-after:100000,p1.0/read#1=row-lost:0,p1.0/journal.read#1=crash-after:1000',
+    });
+    well(outcome);
+    expect(times(outcome, 'cas.restore')).toBe(1);
+    expect(times(outcome, 'presents c0')).toBe(1);
+  });
+
+  it('F45 F55 a journal does not bring back a person who has left, when the store has lost the row', async () => {
+    const outcome = await play({
+      switches: { journal: 'shared' },
+      events: [...FORCED, '60 disconnect p0', ...calls(70, 400, 50)],
+      faults: 'p0.0/journal.append#2=crash-after:100000,p1.0/read#1=row-lost:0',
+    });
+    expect(outcome.violations, outcome.history.join('\n')).toEqual([]);
+    expect(times(outcome, 'row-lost')).toBe(1);
+    // The person's own, and the one that was written again.
+    expect(times(outcome, 'cas.disconnect')).toBe(2);
+    expect(times(outcome, 'p0.1 call for c0 fails: not_connected')).toBeGreaterThan(0);
+    expect(times(outcome, 'presents c0')).toBe(1);
+  });
+
   it('F60e a torn journal entry is as none', async () => {
     const outcome = await play({
       switches: { journal: 'shared' },
@@ -104,18 +130,26 @@ describe('a store', () => {
     expect(times(outcome, 'presents c0')).toBe(0);
   });
 
-  it('F44 F107 that is down for longer than the lease while a pair is held: the holder is before every probe', async () => {
-    for (const downMs of [170_000, 185_000, 200_000, 240_000, 420_000]) {
-      const outcome = await play({
-        switches: { processes: 4 },
-        events: [SIGNED_IN, ...calls(1_795, 2_600, 3, 4)],
-        faults: `p2.0/cas.pair#1=store-down:${downMs},p1.0/cas.pair#1=store-down:${downMs},p0.0/cas.pair#1=store-down:${downMs},p3.0/cas.pair#1=store-down:${downMs}`,
-      });
-      well(outcome);
-      expect(times(outcome, 'FAULT store-down')).toBeGreaterThan(0);
-      expect(times(outcome, 'refused')).toBe(0);
-    }
-  });
+  it.each([
+    ['and says so at once', 0],
+    ['and each driver waits for 5 s', 5_000],
+    ['and each driver waits for 10 s', 10_000],
+  ])(
+    'F44 F107 that is down for longer than the lease while a pair is held, %s: the holder is before every probe',
+    async (_, lostAfterMs) => {
+      const moments = Array.from({ length: 10 }, (_, n) => 186_000 + n * 2_100);
+      for (const downMs of [170_000, ...moments, 240_000, 420_000]) {
+        const outcome = await play({
+          switches: { processes: 4, lostAfterMs },
+          events: [SIGNED_IN, ...calls(1_795, 2_600, 3, 4)],
+          faults: `p2.0/cas.pair#1=store-down:${downMs},p1.0/cas.pair#1=store-down:${downMs},p0.0/cas.pair#1=store-down:${downMs},p3.0/cas.pair#1=store-down:${downMs}`,
+        });
+        well(outcome);
+        expect(times(outcome, 'FAULT store-down')).toBeGreaterThan(0);
+        expect(times(outcome, 'refused')).toBe(0);
+      }
+    },
+  );
 
   it('F116 that flaps during the settle time of a prober: a failed read starts it anew', async () => {
     let flaps = 0;

@@ -23,6 +23,8 @@ export class SimProcess {
   readonly clock: Clock;
   state: 'up' | 'stopped' | 'dead' = 'up';
   wallAheadMs: number;
+  /** Its clocks went together all the time, and it had its keys: what it says of a token's life can be checked. */
+  steady = true;
   /** For how long the machine has slept: the monotonic clock does not count it. */
   sleptMs = 0;
   #asleepSince: number | null = null;
@@ -153,7 +155,12 @@ export class SimProcess {
   ask<T>(
     point: Point,
     carryOut: (fault: Fault | null) => T,
-    options: { reachable: () => boolean; lost: () => Error; answered?: (value: T) => void },
+    options: {
+      reachable: () => boolean;
+      lost: () => Error;
+      answered?: (value: T) => void;
+      lostAfterMs?: number;
+    },
   ): Promise<T> {
     if (!this.alive) return new Promise(() => undefined);
     const { queue } = this.#around;
@@ -180,7 +187,7 @@ export class SimProcess {
         this.#around.strike(this, fault);
       queue.after(thereMs, () => {
         if (!options.reachable() || kind === 'lost-before') {
-          queue.after(backMs, () => this.deliver(fail));
+          queue.after(backMs + (options.lostAfterMs ?? 0), () => this.deliver(fail));
           return;
         }
         const value = carryOut(fault);

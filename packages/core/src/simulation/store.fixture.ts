@@ -29,10 +29,13 @@ export class SimStore {
   /** In which order sealed texts first appeared, and who wrote them. */
   readonly #seals = new Map<string, { readonly serial: number; readonly writer: SimProcess }>();
   downUntil = 0;
+  /** How long a driver waits for a store that is gone before it says so. */
+  readonly lostAfterMs: number;
 
-  constructor(queue: VirtualQueue, aheadMs: number) {
+  constructor(queue: VirtualQueue, aheadMs: number, lostAfterMs: number) {
     this.#queue = queue;
     this.#aheadMs = aheadMs;
+    this.lostAfterMs = lostAfterMs;
   }
 
   now(): number {
@@ -145,6 +148,7 @@ export class StoreView implements TokenStore {
       reachable: () =>
         this.#store.downUntil <= this.#queue.now && this.#process.storeCutUntil <= this.#queue.now,
       lost: () => new Error('the store did not answer'),
+      lostAfterMs: this.#store.lostAfterMs,
       ...(answered ? { answered } : {}),
     });
   }

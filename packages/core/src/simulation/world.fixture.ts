@@ -62,7 +62,8 @@ export class World implements Surroundings {
     const { seed, config } = plan;
     this.faults = new Faults(plan, only);
     this.provider = new Provider(config, () => this.queue.now, seededRandom(seed));
-    this.store = new SimStore(this.queue, Math.floor(chance(seed, 'store ahead') * 8_000) - 4_000);
+    const aheadMs = Math.floor(chance(seed, 'store ahead') * 8_000) - 4_000;
+    this.store = new SimStore(this.queue, aheadMs, config.lostAfterMs);
     this.oracle = new Oracle(this.provider, {
       now: () => this.queue.now,
       storeNow: () => this.store.now(),
@@ -152,12 +153,15 @@ export class World implements Surroundings {
       case 'stop':
       case 'suspend':
         process.stop(kind, ms);
+        process.steady = false;
         return;
       case 'jump-ahead':
         process.wallAheadMs += ms;
+        process.steady = false;
         return;
       case 'jump-back':
         process.wallAheadMs -= ms;
+        process.steady = false;
         return;
       case 'partition-store':
         process.storeCutUntil = Math.max(process.storeCutUntil, now + ms);
@@ -178,6 +182,7 @@ export class World implements Surroundings {
         return;
       case 'key-missing':
         process.keylessAfter ??= this.store.seals;
+        process.steady = false;
         process.hinder(ms);
         this.queue.after(ms, () => {
           process.keylessAfter = null;
@@ -267,7 +272,11 @@ export class World implements Surroundings {
       manager
         .connection(id)
         .exchangeCode(code)
-        .catch((error: unknown) => this.#failed(process, `sign-in of ${id}`, error));
+        .catch((error: unknown) => {
+          // Its look at the epoch may not have come about.
+          process.glances.delete(id);
+          this.#failed(process, `sign-in of ${id}`, error);
+        });
     });
   }
 
@@ -300,7 +309,9 @@ export class World implements Surroundings {
             done({ kind: 'token', token });
           },
           (error: unknown) => {
-            if (process.alive) done(this.#failed(process, `call for ${id}`, error));
+            if (!process.alive) return;
+            this.oracle.failed(process, id);
+            done(this.#failed(process, `call for ${id}`, error));
           },
         );
     });

@@ -9,7 +9,8 @@ import type { CrashEmulator, CrashPlace, CrashSuiteOptions, CrashSwitches } from
 import { factsOf, type RowFacts } from './trapped.ts';
 import { type CallResult, type CrashSetup, digestOf } from './worker.ts';
 
-const KEY = '0304'.repeat(16);
+/** What rows are sealed with. */
+export const KEY = '0304'.repeat(16);
 const HOUR_MS = 3_600_000;
 /** Long enough for a refresh on a loaded machine at five times its speed. */
 const WAIT_MS = 20_000;

@@ -1,5 +1,6 @@
 import { afterAll, describe } from 'vitest';
 import { dropCompileCache } from './crash-stage.ts';
+import { faultTests } from './fault-tests.ts';
 import { herdTests } from './herd-tests.ts';
 import { familyTests, graceTests, killTests } from './kill-tests.ts';
 import type { CrashSuiteOptions } from './options.ts';
@@ -25,5 +26,6 @@ export function crashSuite(options: CrashSuiteOptions): void {
     herdTests(options, rounds);
     ownIntentTests(options);
     kills.others();
+    faultTests(options);
   });
 }

@@ -24,13 +24,12 @@ export interface CrashEmulator {
   };
   readonly clock: { now(): number; advance(ms: number): unknown; setRate(rate: number): unknown };
   readonly faults: {
-    add(fault: {
-      match: { endpoint: string; grantType: 'refresh_token'; connection: string };
-      kind: 'delay';
-      delayMs: number;
-      when: 'before' | 'after';
-      times: number;
-    }): { readonly id: string };
+    add(
+      fault: {
+        match: { endpoint: string; grantType: 'refresh_token'; connection: string };
+        times: number;
+      } & ({ kind: 'delay'; delayMs: number; when: 'before' | 'after' } | { kind: 'status'; status: number }),
+    ): { readonly id: string };
     list(): readonly { readonly id: string; readonly struck: number }[];
   };
   readonly ledger: {

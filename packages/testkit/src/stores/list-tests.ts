@@ -21,6 +21,8 @@ const IDS_IN_ORDER = [
   '\uffee',
   '\u{1f600}',
 ];
+/** Unlike ids that share half of a pair. */
+const HALVES = ['\ud800A', '\ud800B', '\ud800C'];
 const T = 1_767_225_600_000;
 
 function query(changes: Partial<ListQuery> = {}): ListQuery {
@@ -53,6 +55,17 @@ export function listTests({ name, open }: StoreBench): void {
       const store = await open();
       for (const id of IDS_IN_ORDER.toReversed()) await insert(store, grant(id));
       expect(await ids(store)).toEqual(IDS_IN_ORDER);
+    });
+
+    it(`${name}: pages through ids with lone surrogates`, async () => {
+      const store = await open();
+      for (const id of HALVES) await insert(store, grant(id));
+      const seen: string[] = [];
+      for (let page = await ids(store, { limit: 1 }); page.length > 0; ) {
+        seen.push(...page);
+        page = await ids(store, { limit: 1, after: page.at(-1) ?? '' });
+      }
+      expect(seen).toEqual(HALVES);
     });
 
     it.each([1, 3, IDS_IN_ORDER.length])(`${name}: pages by %i without gap or repetition`, async (limit) => {

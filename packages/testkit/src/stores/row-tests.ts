@@ -34,6 +34,20 @@ export function rowTests({ name, open }: StoreBench): void {
       expect((await store.read(grant('u'))).row).toEqual({ ...first, rev });
     });
 
+    it.each([Number.NaN, Number.POSITIVE_INFINITY])(
+      `${name}: takes no instant that is %s, and keeps what is there`,
+      async (instant) => {
+        const store = await open();
+        const rev = await insert(store, grant('u'));
+        await expect(store.cas(grant('u'), rev, value({ dueAt: instant }))).rejects.toThrow();
+        await expect(
+          store.cas({ ...grant('l'), kind: 'login' }, null, value({ expiresAt: instant })),
+        ).rejects.toThrow();
+        expect((await store.read(grant('u'))).row).toEqual({ ...value(), rev });
+        expect(await store.list({ registration: REGISTRATION, kind: 'grant', limit: 10 })).toHaveLength(1);
+      },
+    );
+
     it(`${name}: gives each write, and only a write, a greater revision`, async () => {
       const store = await open();
       let rev = await insert(store, grant('u'));

@@ -1,0 +1,97 @@
+import { describe, expect, it } from 'vitest';
+import { context, intentOf, Pilot, snapshot, T0 } from './machine.fixture.ts';
+import type { GrantRecord } from './record.ts';
+
+describe('what a repair finds', () => {
+  const pending = {
+    id: 'p1',
+    epoch: 900,
+    until: T0 + 60_000,
+    tokens: 'sealed pending',
+    access: null,
+    refresh: null,
+    userEmail: 'other@clientname.com',
+  };
+  const known = snapshot({ generation: 4, guessAt: T0 - 500, guessedGeneration: 3 });
+  const repairedOver = (change: Partial<GrantRecord>) =>
+    new Pilot(context({ known })).read(snapshot({ generation: 3, ...change })).effect('write').record;
+
+  it('F45 an account that waits to be confirmed stays, and so does what a later version wrote', () => {
+    const later = { later: 1 } as Partial<GrantRecord>;
+    expect(repairedOver({ pending, ...later })).toMatchObject({ generation: 4, pending, later: 1 });
+  });
+
+  it('F45 one that was rejected or confirmed meanwhile does not come back', () => {
+    const over = (change: Partial<GrantRecord>) =>
+      new Pilot(context({ known: snapshot({ generation: 4, ...change }) }))
+        .read(snapshot({ generation: 3, pending }))
+        .effect('write').record.pending;
+    expect(over({ rejectedId: 'p1' })).toBeNull();
+    expect(over({ epoch: 901, authorizationId: 'p1' })).toBeNull();
+    expect(over({ pending: { ...pending, id: 'p2', epoch: 950 } })).toMatchObject({ id: 'p2' });
+  });
+
+  it('F65 the later guess of the hour counts', () => {
+    expect(repairedOver({ guessAt: T0 - 100, guessedGeneration: 2 })).toMatchObject({
+      guessAt: T0 - 100,
+      guessedGeneration: 2,
+    });
+    expect(repairedOver({ guessAt: T0 - 900 })).toMatchObject({ guessAt: T0 - 500, guessedGeneration: 3 });
+  });
+});
+
+describe('waiting for a lease with a journal', () => {
+  it('F39 asks at growing distances, as without one', () => {
+    const pilot = new Pilot(context({ journaled: true }));
+    const waits: number[] = [];
+    for (let n = 0; n < 8; n += 1) {
+      pilot.read(snapshot({ intent: intentOf() }));
+      pilot.send({ type: 'replayed', entry: null, answer: null, time: pilot.time });
+      waits.push(pilot.effect('timer').ms);
+      pilot.send({ type: 'timer', time: pilot.time });
+    }
+    expect(waits).toEqual([25, 50, 100, 200, 400, 800, 1_000, 1_000]);
+  });
+});
+
+describe('a sibling that was sealed with another key', () => {
+  const sealed = {
+    tokens: 'sealed elsewhere',
+    access: null,
+    refresh: { issuedAt: T0, lifeMs: 1_000_000, fingerprint: 'rs' },
+    generation: 3,
+  };
+
+  it('F27 F73 is kept when the grant is given up, and told of', () => {
+    const pilot = new Pilot()
+      .read(snapshot({ sibling: sealed }))
+      .send({ type: 'connected', time: { store: T0, mono: 0 } })
+      .written();
+    const sent = pilot.flight;
+    if (sent.at !== 'sending') throw new Error('not sending');
+    pilot.outcome({ kind: 'rejected', error: 'invalid_grant' }).read(sent.snapshot);
+    expect(pilot.effect('write').record).toMatchObject({ generation: 3, dead: {}, sibling: sealed });
+    expect(pilot.effect('anomaly').anomaly).toBe('sibling_unreadable');
+  });
+
+  it('F27 F73 brings the grant back where it can be opened', () => {
+    const sibling = { ...sealed, tokens: { access: null, refresh: 'refresh-s' } };
+    const dead = { reason: 'revoked_or_expired', at: T0 - 1 } as const;
+    const found = snapshot({ sibling, dead });
+    const pilot = new Pilot(context({ known: found })).read(found);
+    expect(pilot.effect('write').record).toMatchObject({
+      generation: 4,
+      dead: null,
+      tokens: { refresh: 'refresh-s' },
+    });
+  });
+
+  it('F27 is not taken up when its own time is up', () => {
+    const sibling = { ...sealed, tokens: { access: null, refresh: 'refresh-s' } };
+    const dead = { reason: 'refresh_token_expired', at: T0 - 1 } as const;
+    const found = snapshot({ sibling, dead });
+    const pilot = new Pilot(context({ known: found }));
+    pilot.store = T0 + 1_000_000;
+    expect(pilot.read(found).flight).toMatchObject({ at: 'done', result: { kind: 'settled' } });
+  });
+});

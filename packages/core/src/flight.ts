@@ -31,6 +31,8 @@ export interface FlightContext {
   readonly deadToken: string | null;
   /** There are journals, to be replayed before anything is sent and written before the store. */
   readonly journaled: boolean;
+  /** `look`: only what journals hold is wanted; nothing is renewed. */
+  readonly purpose: 'refresh' | 'look';
   /** The grant whose kept answer this process has tried to read; a version that could not will not the second time. */
   readonly reparsed: { readonly epoch: number; readonly generation: number } | null;
 }
@@ -47,7 +49,8 @@ export interface EventTime {
  * - `reading`: the record is being read, to decide afresh.
  * - `waiting`: somebody's intent is live.
  * - `replaying`: journals are being read, before a decision, before a probe, or before a refusal is believed.
- * - `restoring`: what a journal holds is being written: a pair, an answer that could not be read, or that a person left.
+ * - `restoring`: what a journal holds is being written: a pair, an answer that could not be read, an account to be
+ *   confirmed, or that a person left.
  * - `reparsing`: a kept answer is being read once more.
  * - `gating`: the registration's breaker is asked.
  * - `repairing`: the store fell back; what this process knows is being written.
@@ -65,7 +68,7 @@ export type Flight =
   | { readonly at: 'waiting'; readonly polls: number }
   | { readonly at: 'repairing' }
   | { readonly at: 'replaying'; readonly found: DecisionBase; readonly then: AfterReplay }
-  | { readonly at: 'restoring'; readonly what: 'pair' | 'answer' | 'tombstone' }
+  | { readonly at: 'restoring'; readonly what: 'pair' | 'answer' | 'tombstone' | 'pending' }
   | { readonly at: 'reparsing'; readonly found: DecisionBase & { readonly snapshot: Snapshot } }
   | { readonly at: 'gating'; readonly snapshot: Snapshot; readonly kind: 'refresh' | 'probe' }
   | {
@@ -125,9 +128,10 @@ export interface DecisionBase {
   readonly leaseLeftMs: number;
 }
 
-/** What a replay was for: deciding afresh, sending an announced probe, believing a refusal. */
+/** What a replay was for: deciding afresh, knowing what there is, sending an announced probe, believing a refusal. */
 export type AfterReplay =
   | { readonly kind: 'decide'; readonly polls: number }
+  | { readonly kind: 'look' }
   | { readonly kind: 'probe'; readonly lastOkAt: number | null }
   | { readonly kind: 'bury'; readonly intent: Intent };
 
@@ -201,6 +205,8 @@ export type FlightEvent =
       readonly type: 'replayed';
       readonly entry: JournalledPair | null;
       readonly answer: JournalledAnswer | null;
+      /** The newest account that waited to be confirmed. */
+      readonly pending: NonNullable<GrantRecord['pending']> | null;
       readonly time: EventTime;
     }
   | { readonly type: 'replay_failed'; readonly error: unknown; readonly time: EventTime }

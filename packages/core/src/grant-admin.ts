@@ -3,13 +3,13 @@ import { sleep } from './clock.ts';
 import { exchange } from './code-exchange.ts';
 import { isHighQError, RecordUnreadableError, SignInError, StoreUnavailableError } from './errors.ts';
 import type { GrantNews } from './grant-news.ts';
-import type { GrantRepository } from './grant-repository.ts';
+import type { Found, GrantRepository } from './grant-repository.ts';
 import type { HeldGrant } from './held-grant.ts';
 import type { Journals } from './journals.ts';
 import { pairOf } from './new-pair.ts';
 import type { ResolvedOptions } from './options.ts';
 import { inTime } from './patience.ts';
-import { EMPTY_RECORD, type GrantRecord } from './record.ts';
+import { EMPTY_RECORD, type GrantRecord, type TokenPair } from './record.ts';
 import type { Refresher } from './refresher.ts';
 import type { TokenEndpoint } from './token-outcome.ts';
 import { parseTokenObject, parseTokenResponse } from './token-response.ts';
@@ -22,7 +22,8 @@ import {
   withPending,
 } from './transitions.ts';
 
-type Build = (record: GrantRecord, at: number) => GrantRecord;
+type Build = (record: GrantRecord, at: number, pair: TokenPair | null) => GrantRecord;
+type Change<Found, Next> = (record: Found, at: number, pair: TokenPair | null) => Next;
 
 /** What a store rejects with. */
 const STORE_CODES: ReadonlySet<string> = new Set(['store_unavailable', 'configuration']);
@@ -53,7 +54,7 @@ export class GrantAdmin {
     code: string,
     options: { confirm: boolean; codeVerifier?: string },
   ): Promise<void> {
-    const exchange = this.#exchangeCode(grant, code, options);
+    const exchange = pinned(grant, () => this.#exchangeCode(grant, code, options));
     this.#d.refresher.track(exchange);
     return exchange;
   }
@@ -73,7 +74,7 @@ export class GrantAdmin {
       );
     }
     const before = await this.#d.repository.read(grant.slot);
-    const epochBefore = before.snapshot?.record.epoch ?? 0;
+    const epochBefore = newestBefore(before);
     // Before the request: the life of a token is never counted from too late an instant.
     const issuedAt = before.time.store;
     const request = {
@@ -84,7 +85,7 @@ export class GrantAdmin {
     const { next, anomalies } = await exchange(this.#d.endpoint, grant.id, request, { issuedAt, lifeMs });
     const build = options.confirm
       ? this.#pendingBuilder(next)
-      : this.#authorizedBuilder(grant, next, 'authorized');
+      : this.#authorizedBuilder(grant, next, { event: 'authorized', begunAt: issuedAt });
     await this.#stand(grant, epochBefore, build);
     for (const anomaly of anomalies) this.#d.news.anomaly(grant, anomaly, 'in the token response');
   }
@@ -118,11 +119,8 @@ export class GrantAdmin {
         refresh: null,
       },
     );
-    await this.#stand(
-      grant,
-      before.snapshot?.record.epoch ?? 0,
-      this.#authorizedBuilder(grant, next, 'imported'),
-    );
+    const build = this.#authorizedBuilder(grant, next, { event: 'imported', begunAt: before.time.store });
+    await pinned(grant, () => this.#stand(grant, newestBefore(before), build));
   }
 
   /** `pendingId`: the account that the person was shown; another one in its place is not confirmed. */
@@ -141,11 +139,12 @@ export class GrantAdmin {
     if (!pair) throw nothing();
     const { id, access, refresh, userEmail } = pending;
     const next: NewPair = { pair, access, refresh, userEmail };
-    const confirmed = this.#authorizedBuilder(grant, next, 'confirmed', id);
-    await this.#stand(grant, record.epoch, (current, at) => {
+    const about = { event: 'confirmed', begunAt: Number.POSITIVE_INFINITY, authorizationId: id } as const;
+    const confirmed = this.#authorizedBuilder(grant, next, about);
+    await this.#stand(grant, record.epoch, (current, at, known) => {
       // Confirmed or rejected by another click meanwhile: the pair may have been rotated since.
       if (current.authorizationId !== id && current.pending?.id !== id) throw nothing();
-      return confirmed(current, at);
+      return confirmed(current, at, known);
     });
   }
 
@@ -171,6 +170,8 @@ export class GrantAdmin {
     const patience = { waitMs: options.timings.persistBudgetMs, deadline: 0, signal: undefined };
     try {
       await inTime(clock, journals.append(grant.slot, record), patience);
+      // Of the grant that was left nothing stays behind.
+      await inTime(clock, journals.forget(grant.slot, record), patience);
     } catch {
       news.anomaly(grant, 'journal_failed', 'no journal took the disconnect');
     }
@@ -210,11 +211,16 @@ export class GrantAdmin {
   #authorizedBuilder(
     grant: HeldGrant,
     next: NewPair,
-    event: 'authorized' | 'imported' | 'confirmed',
-    authorizationId = this.#d.options.random.id(),
+    about: {
+      readonly event: 'authorized' | 'imported' | 'confirmed';
+      /** The store's time before anything was sent. */
+      readonly begunAt: number;
+      readonly authorizationId?: string;
+    },
   ): Build {
+    const { event, begunAt, authorizationId = this.#d.options.random.id() } = about;
     let newestEpoch = 0;
-    return (record, at) => {
+    return (record, at, pair) => {
       // Ours stands already, though its answer was lost: what was made of it since must not be undone.
       if (record.authorizationId === authorizationId) return record;
       // A later sign-in than the one that was tried: the last one wins.
@@ -222,7 +228,16 @@ export class GrantAdmin {
       const dated = event === 'authorized' ? asOf(next, at) : next;
       const written = authorized(record, dated, { event, authorizationId, at, jitter: grant.jitter });
       newestEpoch = written.epoch;
-      return written;
+      // Two sign-ins of one person crossed, and a provider that keeps one grant has ended one of them: nobody knows which.
+      const { refresh, access, userEmail } = record;
+      const crossed = (record.authorizedAt ?? 0) > begunAt && record.authorizationId !== null;
+      if (!crossed || !pair || !refresh || record.dead || (userEmail ?? '') !== (next.userEmail ?? ''))
+        return written;
+      const { authorizationId: other } = record;
+      return {
+        ...written,
+        sibling: { tokens: pair, access, refresh, generation: 1, authorizationId: other },
+      };
     };
   }
 
@@ -232,18 +247,20 @@ export class GrantAdmin {
    */
   async #stand(grant: HeldGrant, epochBefore: number, build: Build): Promise<void> {
     const { timings } = this.#d.options;
-    const guarded = (record: GrantRecord | null, at: number): GrantRecord => {
+    const guarded: Change<GrantRecord | null, GrantRecord> = (record, at, pair) => {
       if (record && record.disconnectedAt !== null && record.epoch > epochBefore) {
         throw new SignInError(
           'This connection was disconnected while the sign-in was under way. Start it again.',
           { connectionId: grant.id, reason: 'disconnected_meanwhile' },
         );
       }
-      return build(record ?? EMPTY_RECORD, at);
+      return build(record ?? EMPTY_RECORD, at, pair);
     };
     const standing = this.#persist(grant, guarded);
     this.#d.refresher.track(standing);
     const late = Symbol('late');
+    // A process that is frozen with its pair in memory has lost it.
+    if (this.#d.options.background === 'await') return standing;
     const budget = new AbortController();
     const timer = sleep(this.#d.clock, timings.persistBudgetMs, { signal: budget.signal }).then(
       () => late,
@@ -258,22 +275,25 @@ export class GrantAdmin {
     }
   }
 
-  async #persist(
-    grant: HeldGrant,
-    build: (record: GrantRecord | null, at: number) => GrantRecord,
-  ): Promise<void> {
+  async #persist(grant: HeldGrant, build: Change<GrantRecord | null, GrantRecord>): Promise<void> {
     const { timings } = this.#d.options;
     const ended = this.#d.refresher.ended;
     const inHand = Symbol(grant.id);
-    const remembered = (record: GrantRecord | null, at: number): GrantRecord => {
-      const next = build(record, at);
+    const known = () =>
+      [
+        grant.snapshot?.record ?? null,
+        this.#d.repository.time().store,
+        grant.snapshot?.pair ?? null,
+      ] as const;
+    const remembered: Change<GrantRecord | null, GrantRecord> = (record, at, pair) => {
+      const next = build(record, at, pair);
       if (next !== record) grant.signInsInHand.set(inHand, next);
       return next;
     };
     try {
       // In hand from now on: a shutdown that comes before the store has answered at all must find it.
       try {
-        remembered(grant.snapshot?.record ?? null, this.#d.repository.time().store);
+        remembered(...known());
       } catch {
         // What is in memory does not fit; the store's own record decides.
       }
@@ -284,8 +304,7 @@ export class GrantAdmin {
           // Whatever the store says: what was bought is in hand.
           if (!isHighQError(error) || !STORE_CODES.has(error.code)) throw error;
           // Also when the store was away from the first read on.
-          if (!grant.signInsInHand.has(inHand))
-            remembered(grant.snapshot?.record ?? null, this.#d.repository.time().store);
+          if (!grant.signInsInHand.has(inHand)) remembered(...known());
           const ms = Math.min(timings.persistRetryMs, (timings.persistRetryMs / 40) * 2 ** tries);
           const over = await sleep(this.#d.clock, ms, { keepAlive: true, signal: ended }).then(
             () => false,
@@ -300,14 +319,11 @@ export class GrantAdmin {
   }
 
   /** Read, change, compare-and-set, until it stands. `null` from `change`: nothing to do. */
-  async #write(
-    grant: HeldGrant,
-    change: (record: GrantRecord | null, at: number) => GrantRecord | null,
-  ): Promise<void> {
+  async #write(grant: HeldGrant, change: Change<GrantRecord | null, GrantRecord | null>): Promise<void> {
     let found = await this.#d.repository.read(grant.slot);
     for (;;) {
       const current = found.snapshot?.record ?? null;
-      const next = change(current, found.time.store);
+      const next = change(current, found.time.store, found.snapshot?.pair ?? null);
       if (next === null || next === current) {
         grant.take(found);
         return;
@@ -320,6 +336,21 @@ export class GrantAdmin {
       found = written;
     }
   }
+}
+
+async function pinned<T>(grant: HeldGrant, work: () => Promise<T>): Promise<T> {
+  grant.signingIn += 1;
+  try {
+    return await work();
+  } finally {
+    grant.signingIn -= 1;
+  }
+}
+
+/** Only who leaves from here on undoes a sign-in: a tombstone that a repair writes again tells of an earlier time. */
+function newestBefore({ snapshot, time }: Found): number {
+  // One of this very millisecond is later.
+  return Math.max(snapshot?.record.epoch ?? 0, Math.floor(time.store) - 1);
 }
 
 /**

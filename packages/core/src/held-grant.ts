@@ -26,6 +26,12 @@ export interface OngoingFlight {
   blocked: { readonly ageMs: number; readonly leaseLeftMs: number; readonly atMono: number } | null;
   /** Called whenever `blocked` changes. */
   readonly onBlocked: Set<() => void>;
+  /** Resolves when nothing of it is under way any more. */
+  landed: Promise<void>;
+  /** How many callers wait for it. */
+  waiters: number;
+  /** Ends it, unless a request has left or a pair is in hand. */
+  readonly stop: () => void;
 }
 
 /** Why no refresh is tried before a certain moment. */
@@ -64,6 +70,8 @@ export class HeldGrant {
   deathTold: string | null = null;
   minValidityTold = false;
   cancelWakeUp: (() => void) | null = null;
+  /** Sign-ins and imports under way. */
+  signingIn = 0;
   readonly calls = new CallMemory();
   readonly #clock: Clock;
   #replayedFor: string | null = null;
@@ -85,7 +93,7 @@ export class HeldGrant {
 
   /** Must stay in memory. */
   get pinned(): boolean {
-    return this.flight !== null || this.unpersisted || this.reading !== null;
+    return this.flight !== null || this.unpersisted || this.reading !== null || this.signingIn > 0;
   }
 
   clocks(): ClockReading {
@@ -99,10 +107,10 @@ export class HeldGrant {
     return openSibling(options, record, storeNow) !== null || (journaled && this.mayReplay());
   }
 
-  /** Journals are looked into for a grant that is dead, or gone: once per process and generation. */
+  /** Journals are looked into at the start, and for a grant that is dead, or gone: once per process and generation. */
   mayReplay(): boolean {
-    const { epoch, generation } = this.snapshot?.record ?? EMPTY_RECORD;
-    const key = `${epoch}.${generation}`;
+    const { epoch, generation, dead } = this.snapshot?.record ?? EMPTY_RECORD;
+    const key = `${epoch}.${generation}.${dead?.reason}`;
     if (this.#replayedFor === key) return false;
     this.#replayedFor = key;
     return true;

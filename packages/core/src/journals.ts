@@ -12,6 +12,7 @@ export interface Place {
 export interface Journalled {
   readonly entry: JournalledPair | null;
   readonly answer: JournalledAnswer | null;
+  readonly pending: NonNullable<GrantRecord['pending']> | null;
 }
 
 /** All journals of a manager as one. */
@@ -47,7 +48,10 @@ export class Journals {
     const lists = await Promise.all(this.#all.map((journal) => journal.read(this.#registration, slot.id)));
     let newest: JournalledPair | null = null;
     let answer: JournalledAnswer | null = null;
+    let pending: Journalled['pending'] = null;
     for (const entry of lists.flat()) {
+      const waits = this.#pendingIn(slot, entry);
+      if (waits && waits.epoch > (pending?.epoch ?? 0)) pending = waits;
       if (compareGrants(entry, above) === 0 && entry.at >= (answer?.at ?? 0)) {
         const quarantine = this.#answerIn(slot, entry);
         if (quarantine) answer = { quarantine, at: entry.at };
@@ -65,7 +69,16 @@ export class Journals {
         if (order > 0 && (error.reason === 'unknown_key' || error.reason === 'later_schema')) throw error;
       }
     }
-    return { entry: newest, answer };
+    return { entry: newest, answer, pending };
+  }
+
+  /** An account to be confirmed is beside the pair, in an entry of any position. */
+  #pendingIn(slot: GrantSlot, { body }: JournalEntry): Journalled['pending'] {
+    try {
+      return this.#repository.parse(slot.id, { body }).pending;
+    } catch {
+      return null;
+    }
   }
 
   #answerIn(slot: GrantSlot, { body, generation }: JournalEntry): JournalledAnswer['quarantine'] | null {

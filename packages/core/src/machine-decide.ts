@@ -17,7 +17,7 @@ import type {
   Step,
 } from './flight.ts';
 import { meant, siblingFirst } from './machine-outcome.ts';
-import { clear, done, hasAnswer, isOurs, settled, siblingUnreadable } from './machine-parts.ts';
+import { clear, done, hasAnswer, isDead, isOurs, settled, siblingUnreadable } from './machine-parts.ts';
 import { compareGrants, EMPTY_RECORD, type GrantRecord, type Intent, type IntentKind } from './record.ts';
 import type { TokenOutcome } from './token-outcome.ts';
 import { carried, died, repaired, restored, withAnswer, withIntent } from './transitions.ts';
@@ -40,6 +40,9 @@ export function decide(context: FlightContext, event: Read, polls = 0): Step {
       ? replay({ snapshot, leaseLeftMs }, { kind: 'decide', polls })
       : settled(null, false);
   }
+  if (context.purpose === 'look') {
+    return context.journaled ? replay({ snapshot, leaseLeftMs }, { kind: 'look' }) : settled(snapshot, false);
+  }
   const { record } = snapshot;
   const moved = known !== null && compareGrants(record, known.record) > 0;
   if (moved || record.tokens === null) return settled(snapshot, false);
@@ -58,10 +61,10 @@ export function replay(found: DecisionBase, then: AfterReplay): Step {
 export function replayed(
   context: FlightContext,
   { found, then }: Extract<Flight, { at: 'replaying' }>,
-  { entry, answer, time }: Extract<FlightEvent, { type: 'replayed' }>,
+  { entry, answer, pending, time }: Extract<FlightEvent, { type: 'replayed' }>,
 ): Step {
   const { snapshot } = found;
-  const restore = (what: 'pair' | 'answer' | 'tombstone', record: GrantRecord): Step => [
+  const restore = (what: Extract<Flight, { at: 'restoring' }>['what'], record: GrantRecord): Step => [
     { at: 'restoring', what },
     [{ type: 'write', expectedRev: snapshot?.rev ?? null, record }],
   ];
@@ -70,11 +73,15 @@ export function replayed(
   if (entry && time.store - entry.at <= JOURNAL_LIFE_MS) {
     return restore('pair', restored(snapshot?.record ?? null, { ...entry, pair: entry.pair }));
   }
+  const current = snapshot?.record ?? EMPTY_RECORD;
+  const waiting = pending && pending.until > time.store ? carried(current, { ...current, pending }) : current;
+  if (waiting.pending !== current.pending) return restore('pending', waiting);
   if (!snapshot) return settled(null, false);
   const held = hasAnswer(snapshot.record);
   if (answer && time.store - answer.at <= JOURNAL_LIFE_MS && !held) {
     return restore('answer', withAnswer(snapshot.record, answer.quarantine, time.store));
   }
+  if (then.kind === 'look') return settled(snapshot, false);
   // It proves the record's own token spent: presenting that again could only do harm. Too old to be written in itself.
   if ((entry || (answer && !held)) && then.kind !== 'bury') {
     if (snapshot.record.dead) return settled(snapshot, false);
@@ -103,7 +110,8 @@ function decideOn(
   const kept = hasAnswer(record);
   const readable = kept && (!context.reparsed || compareGrants(context.reparsed, record) !== 0);
   // What is kept may revive what another process has given up meanwhile.
-  if (record.dead !== null && !readable) {
+  const dead = isDead(record, context.refreshYear, time.store);
+  if (dead && !readable) {
     const reader = makeIntent(context, record, 'refresh', time.store, context.timings.leaseMs);
     return siblingFirst(context, reader, snapshot, time) ?? settled(snapshot, false);
   }

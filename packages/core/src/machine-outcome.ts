@@ -13,13 +13,23 @@ import { clear, done, hasAnswer, openSibling, settled } from './machine-parts.ts
 import { pairOf, refreshOnly } from './new-pair.ts';
 import { compareGrants, type GrantRecord, type Intent } from './record.ts';
 import type { TokenOutcome } from './token-outcome.ts';
-import { carried, contestedBy, died, quarantined, refusedOnce, rotated, withSibling } from './transitions.ts';
+import {
+  authorized,
+  carried,
+  contestedBy,
+  died,
+  quarantined,
+  refusedOnce,
+  rotated,
+  withSibling,
+} from './transitions.ts';
 
 type Persisting = Extract<Flight, { at: 'persisting' }>;
 
 /** Refusals that nobody recognizes end a grant when there were this many of them over this long. */
 const UNRECOGNIZED_LIMIT = 3;
 const UNRECOGNIZED_SPAN_MS = 60 * 60_000;
+const SPEAKS_OF_GRANT = /^(?=[a-z_]+$).*(?:token|grant|expired|revoked|denied|account|user|consent)/;
 
 /** Step 8: what the answer of the token endpoint means for the record. */
 export function concluded(
@@ -114,15 +124,11 @@ export function meant(
 }
 
 /**
- * Whether an `error` member is about the grant. `Not Found` and `temporarily_unavailable` are what a gateway says of a
+ * Whether an `error` member is a code about the grant. `Not Found` and `temporarily_unavailable` are what a gateway says of a
  * whole hour; `invalid_request` is what this program has got wrong (F17).
  */
 function speaksOfGrant(error: string | null): boolean {
-  return (
-    error !== null &&
-    !/^unsupported/i.test(error) &&
-    /token|grant|expired|revoked|denied|account|user|consent/i.test(error)
-  );
+  return error !== null && SPEAKS_OF_GRANT.test(error) && !error.startsWith('unsupported');
 }
 
 function keep(
@@ -160,6 +166,12 @@ function applied(
     return quarantined(record, kept(context, record, intent, keepsake.quarantine, at));
   }
   const { attemptId, jitter } = context;
+  if (kind === 'sibling' && record.sibling?.authorizationId) {
+    const { authorizationId } = record.sibling;
+    const named = { ...keepsake.next, userEmail: keepsake.next.userEmail ?? record.userEmail };
+    const taken = authorized(record, named, { event: 'authorized', authorizationId, at, jitter });
+    return { ...taken, lastAttemptId: attemptId, attemptIds: [attemptId] };
+  }
   // A probe that was answered came after what was unknown before; another one may still be under way.
   const other = record.intent !== null && record.intent.attemptId !== attemptId;
   const contested = kind === 'probe' ? other : contestedBy(record, attemptId);

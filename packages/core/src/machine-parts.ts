@@ -1,4 +1,4 @@
-import { refreshEndsAt } from './expiry.ts';
+import { type RefreshYear, refreshEndsAt } from './expiry.ts';
 import type { FlightContext, FlightEffect, FlightResult, Snapshot, Step } from './flight.ts';
 import { compareGrants, type GrantRecord, type Intent } from './record.ts';
 import { type NewPair, withoutIntent } from './transitions.ts';
@@ -50,7 +50,17 @@ export function hasAnswer({ quarantine, generation }: GrantRecord): boolean {
   return quarantine?.generation === generation;
 }
 
-/** The second pair of the record's parent (F27), if it can be opened here and its time is not up. */
+/** Given up. That a year is over is so only while it is: a store's clock may show nonsense for a moment. */
+export function isDead(
+  { dead, refresh, authorizedAt }: GrantRecord,
+  refreshYear: RefreshYear,
+  storeNow: number,
+): boolean {
+  if (dead?.reason !== 'refresh_token_expired' || !refresh) return dead !== null;
+  return refreshEndsAt(refresh, authorizedAt ?? 0, refreshYear) <= storeNow;
+}
+
+/** The second pair of the record's parent (F27), or of the sign-in that crossed its own, if it can be opened here and its time is not up. */
 export function openSibling(
   { refreshYear }: Pick<FlightContext, 'refreshYear'>,
   { sibling, authorizedAt }: GrantRecord,

@@ -46,7 +46,7 @@ describe('waiting for a lease with a journal', () => {
     const waits: number[] = [];
     for (let n = 0; n < 8; n += 1) {
       pilot.read(snapshot({ intent: intentOf() }));
-      pilot.send({ type: 'replayed', entry: null, answer: null, time: pilot.time });
+      pilot.send({ type: 'replayed', entry: null, answer: null, pending: null, time: pilot.time });
       waits.push(pilot.effect('timer').ms);
       pilot.send({ type: 'timer', time: pilot.time });
     }

@@ -49,6 +49,7 @@ export function context(change: Partial<FlightContext> = {}): FlightContext {
     journaled: false,
     reparsed: null,
     deadToken: null,
+    purpose: 'refresh',
     newest: change.known === undefined ? snapshot() : change.known,
     ...change,
   };

@@ -219,17 +219,43 @@ describe('a caller', () => {
     expect(await patient).toBeTruthy();
   });
 
-  it('F112 with background "await" waits no longer than waitMs for a refresh that it does not need', async () => {
+  it('F112 F22 with background "await" no caller leaves while a request is on its way: its answer comes after 80 s', async () => {
     const { start } = await open({ refresh: { background: 'await' } });
     const { ann } = start();
     await bench.signIn(ann);
     const token = await ann.getAccessToken();
     bench.emulator.faults.add({ match: REFRESH, kind: 'delay', delayMs: 80_000, times: 1 });
     await bench.clock.advance(26 * MINUTE);
-    const asked = ann.getAccessToken({ waitMs: 1_000 });
+    let answered = false;
+    const asked = ann.getAccessToken({ waitMs: 1_000 }).finally(() => {
+      answered = true;
+    });
     await bench.presented(1);
+    await bench.clock.advance(79_000);
+    expect(answered).toBe(false);
     await bench.clock.advance(1_000);
-    expect(await asked).toBe(token);
+    expect(await asked).not.toBe(token);
+    expect(bench.clock.pendingTimers).toBe(0);
+  });
+
+  it('F112 with background "await" the last caller that leaves takes a wait for somebody else with it', async () => {
+    const { start } = await open({ refresh: { background: 'await' } });
+    const [holder, other] = [start(), start()];
+    await bench.signIn(holder.ann);
+    await other.ann.getAccessToken();
+    bench.emulator.faults.add({ match: REFRESH, kind: 'delay', delayMs: 80_000, times: 1 });
+    await bench.clock.advance(30 * MINUTE);
+    const holding = holder.ann.getAccessToken();
+    await bench.presented(1);
+    const holders = bench.clock.pendingTimers;
+    const refused = expect(other.ann.getAccessToken({ waitMs: 2_000 })).rejects.toMatchObject({
+      code: 'refresh_in_progress',
+    });
+    await bench.clock.advance(2_000);
+    await refused;
+    expect(bench.clock.pendingTimers).toBe(holders);
+    await bench.clock.advance(78_000);
+    expect(await holding).toBe(await other.ann.getAccessToken());
   });
 });
 

@@ -28,8 +28,33 @@ export async function inTime(clock: Clock, read: Promise<void>, { waitMs, signal
   });
 }
 
-/** Waits for a flight on behalf of one caller. `null`: the caller's time is up, the flight goes on. */
+/**
+ * Waits for a flight on behalf of one caller. `null`: the caller's time is up, the flight goes on; but with `toItsEnd` the
+ * last caller that leaves stops it, and waits for what cannot be stopped any more.
+ */
 export async function waitForFlight(
+  clock: Clock,
+  flight: OngoingFlight,
+  patience: Patience,
+  toItsEnd: boolean,
+): Promise<FlightResult | 'held' | null> {
+  flight.waiters += 1;
+  let answer: FlightResult | 'held' | null = null;
+  try {
+    answer = await wait(clock, flight, patience);
+  } finally {
+    flight.waiters -= 1;
+    if (answer === null && toItsEnd && flight.waiters === 0) {
+      flight.stop();
+      await flight.landed;
+      const end = await flight.told.catch(() => null);
+      answer = end !== null && end !== 'held' && end.kind === 'closing' ? null : end;
+    }
+  }
+  return answer;
+}
+
+async function wait(
   clock: Clock,
   flight: OngoingFlight,
   { waitMs, deadline, signal }: Patience,

@@ -58,7 +58,13 @@ const schema = v.looseObject({
     }),
   ),
   sibling: v.nullable(
-    v.looseObject({ tokens: sealedTokens, access: v.nullable(token), refresh: token, generation: counter }),
+    v.looseObject({
+      tokens: sealedTokens,
+      access: v.nullable(token),
+      refresh: token,
+      generation: counter,
+      authorizationId: v.optional(v.nullable(v.string()), null),
+    }),
   ),
   lastAttemptId: v.nullable(v.string()),
   attemptIds: v.optional(v.array(v.string()), []),
@@ -152,6 +158,8 @@ export interface GrantRecord {
     readonly access: StoredToken | null;
     readonly refresh: StoredToken;
     readonly generation: number;
+    /** Of another sign-in, which crossed this one: which of the two the provider made last is not known. */
+    readonly authorizationId?: string | null;
   } | null;
   readonly lastAttemptId: string | null;
   /** The newest writes of a pair, oldest first: a writer whose answer was lost knows its own, also generations later. */

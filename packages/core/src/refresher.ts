@@ -3,12 +3,14 @@ import type { Clock } from './clock.ts';
 import { clampMinValidity, thresholds } from './expiry.ts';
 import type { FlightResult, Snapshot } from './flight.ts';
 import { inProgress, notConnected, pauseAfter, reauthorizationRequired } from './flight-errors.ts';
+import { observerOf } from './flight-observer.ts';
 import type { GrantNews } from './grant-news.ts';
 import type { GrantRepository } from './grant-repository.ts';
 import type { HeldGrant, OngoingFlight } from './held-grant.ts';
 import { HeldGrants } from './held-grants.ts';
 import type { Journals } from './journals.ts';
 import { uncertain } from './machine.ts';
+import { isDead } from './machine-parts.ts';
 import type { ResolvedOptions } from './options.ts';
 import { inTime, type Patience, waitForFlight } from './patience.ts';
 import { compareGrants } from './record.ts';
@@ -94,7 +96,7 @@ export class Refresher {
         throw ended;
       }
       if (round > 4) throw inProgress(grant.id, options.timings.pollMs);
-      const answer = await waitForFlight(this.#d.clock, this.fly(grant), patience);
+      const answer = await this.#wait(this.fly(grant), patience);
       if (answer === null) {
         const still = grant.usable();
         if (still !== null && grant.snapshot) return { token: still, record: grant.snapshot.record };
@@ -119,9 +121,18 @@ export class Refresher {
       if (compareGrants(snapshot.record, used) > 0) return;
       const ended = this.#givenUp(grant, snapshot);
       if (ended) throw ended;
-      if ((await waitForFlight(this.#d.clock, this.fly(grant), patience)) === null) break;
+      if ((await this.#wait(this.fly(grant), patience)) === null) break;
     }
     throw this.#inProgress(grant);
+  }
+
+  /** On a platform that freezes a process when its callers have their answers, nothing may be under way by then (F112). */
+  get #awaits(): boolean {
+    return this.#d.options.background === 'await';
+  }
+
+  #wait(flight: OngoingFlight, patience: Patience): Promise<FlightResult | 'held' | null> {
+    return waitForFlight(this.#d.clock, flight, patience, this.#awaits);
   }
 
   #inProgress(grant: HeldGrant): Error {
@@ -146,7 +157,9 @@ export class Refresher {
 
   /** Why no refresh can be tried now, if so. */
   #givenUp(grant: HeldGrant, { record, pair }: Snapshot): Error | null {
-    if (record.dead) return reauthorizationRequired(grant.id, record.dead.reason);
+    const { options, repository } = this.#d;
+    if (record.dead && isDead(record, options.refreshYear, repository.time().store))
+      return reauthorizationRequired(grant.id, record.dead.reason);
     if (!pair?.refresh) return reauthorizationRequired(grant.id, 'refresh_token_expired');
     const { pause } = grant;
     const pauseMs = pause ? pause.untilMono - this.#d.clock.monotonic() : 0;
@@ -211,23 +224,26 @@ export class Refresher {
     const found = await this.#d.repository.read(grant.slot);
     const intact = grant.take(found);
     if (first) this.#news.horizon(grant);
+    if (this.#closing.signal.aborted) return;
     // The store has fallen back behind what this process knows: a flight writes it again (I3).
-    if (!intact && !this.#closing.signal.aborted) this.fly(grant);
-    // It may have come back empty, and a journal know better: before that is known nobody is told that there is nothing.
-    const gone = grant.snapshot === null && this.#d.journals.present && !this.#closing.signal.aborted;
-    if (!gone || !grant.mayReplay()) return;
-    const answer = await this.fly(grant).told;
-    if (answer === 'held' || answer.kind === 'settled' || !grant.pause) return;
+    if (!intact) {
+      const repairing = this.fly(grant);
+      if (this.#awaits) await this.#wait(repairing, this.#patience({})).catch(() => undefined);
+    }
+    // It may have come back empty, or with somebody who has left since, and a journal know better.
+    const looks = (first || grant.snapshot === null) && this.#d.journals.present;
+    if (!looks || !grant.mayReplay()) return;
+    const answer = await this.fly(grant, 'look').told;
+    if (answer === 'held' || answer.kind === 'settled') return;
     grant.mayTryAgain();
-    throw grant.pause.error(this.#d.options.timings.pollMs);
+    if (grant.snapshot) return;
+    const { timings } = this.#d.options;
+    throw pauseAfter(grant.id, answer, { timings, failures: 1 }).error(timings.pollMs);
   }
 
   /** Waits for the flight that was begun in the background, as long as the caller would for one that it needs. */
   async #waited(grant: HeldGrant, patience: Patience): Promise<void> {
-    if (grant.flight)
-      await waitForFlight(this.#d.clock, grant.flight, patience).catch(() =>
-        patience.signal?.throwIfAborted(),
-      );
+    if (grant.flight) await this.#wait(grant.flight, patience).catch(() => patience.signal?.throwIfAborted());
   }
 
   async #refreshQuietly(grant: HeldGrant): Promise<void> {
@@ -246,7 +262,7 @@ export class Refresher {
     if (!force && grant.usable() !== null && grant.remaining() > shouldMs && !grant.suspect) return;
     const ended = this.#givenUp(grant, snapshot);
     if (ended) throw ended;
-    const answer = await waitForFlight(this.#d.clock, this.fly(grant), this.#patience({}));
+    const answer = await this.#wait(this.fly(grant), this.#patience({}));
     if (answer === null) throw this.#inProgress(grant);
     if (answer !== 'held' && answer.kind !== 'settled' && grant.pause) {
       throw grant.pause.error(Math.max(1, Math.ceil(grant.pause.untilMono - clock.monotonic())));
@@ -256,7 +272,7 @@ export class Refresher {
   }
 
   /** Joins the connection's refresh, or begins one. It belongs to no caller: nobody's abort ends it. */
-  fly(grant: HeldGrant): OngoingFlight {
+  fly(grant: HeldGrant, purpose: 'refresh' | 'look' = 'refresh'): OngoingFlight {
     if (grant.flight) return grant.flight;
     grant.cancelWakeUp?.();
     grant.cancelWakeUp = null;
@@ -265,11 +281,15 @@ export class Refresher {
     told.promise.catch(() => undefined);
     // A platform that freezes after the response must find nothing under way, however small (F112).
     const aside: Promise<unknown>[] = [];
+    const stopped = new AbortController();
     const flight: OngoingFlight = {
       told: told.promise,
       startedMono: clock.monotonic(),
       blocked: null,
       onBlocked: new Set(),
+      landed: Promise.resolve(),
+      waiters: 0,
+      stop: () => stopped.abort(),
     };
     grant.flight = flight;
     const ended = runFlight({
@@ -282,6 +302,7 @@ export class Refresher {
         configuredLifeMs: options.accessTokenLifetimeMs,
         refreshYear: options.refreshYear,
         journaled: journals.present,
+        purpose,
         reparsed: grant.reparsed,
         deadToken: grant.calls.deadToken,
       },
@@ -292,46 +313,22 @@ export class Refresher {
       journals,
       gate,
       clock,
-      closing: this.#closing.signal,
+      closing: AbortSignal.any([this.#closing.signal, stopped.signal]),
       ended: this.#ended.signal,
-      observer: {
-        seen: (found) => void grant.take(found),
-        inHand: (record) => {
-          grant.inHand = record;
-        },
-        held: (snapshot, attempts) => {
-          const known = grant.snapshot?.record;
-          if (known && compareGrants(snapshot.record, known) < 0) return;
-          grant.unpersistedPair = true;
-          grant.keep(snapshot, repository.latest());
-          // Where nothing may be under way after the answer, the answer waits for the store.
-          if (options.background !== 'await') told.resolve('held');
-          this.#news.persistFailed(grant, attempts);
-        },
-        heldAnswer: (record, attempts) => {
-          grant.unpersistedAnswer = record;
-          this.#news.persistFailed(grant, attempts);
-        },
-        reparsing: ({ epoch, generation }) => {
-          grant.reparsed = { epoch, generation };
-        },
-        blocked: (ageMs, leaseLeftMs) => {
-          flight.blocked = { ageMs, leaseLeftMs, atMono: clock.monotonic() };
-          for (const notify of flight.onBlocked) notify();
-        },
-        anomaly: (name, detail) => this.#news.anomaly(grant, name, detail),
-        journalFailed: () => this.#news.anomaly(grant, 'journal_failed', 'no journal took the new pair'),
+      observer: observerOf(grant, flight, {
+        ...this.#d,
+        held: () => told.resolve('held'),
         work: (work) => {
           aside.push(work.catch(() => undefined));
           this.track(work);
         },
-      },
+      }),
     });
     const landed = ended.then(
       async (result) => {
         if (options.background !== 'detached') await Promise.all(aside);
         grant.flight = null;
-        this.#landed(grant, result);
+        this.#landed(grant, result, purpose);
         told.resolve(result);
       },
       (error: unknown) => {
@@ -340,12 +337,13 @@ export class Refresher {
         options.logger.error('hq-oauth: a refresh ended by a defect', { connectionId: grant.id });
       },
     );
+    flight.landed = landed;
     this.track(landed);
     this.#background.hand(landed);
     return flight;
   }
 
-  #landed(grant: HeldGrant, result: FlightResult): void {
+  #landed(grant: HeldGrant, result: FlightResult, purpose: 'refresh' | 'look'): void {
     const { clock, options, repository } = this.#d;
     grant.unpersistedPair = false;
     grant.unpersistedAnswer = null;
@@ -357,6 +355,9 @@ export class Refresher {
       this.#news.settled(grant, result.refreshed);
       return;
     }
+    // Nobody waited for it any more, or journals could not be looked into: no refresh has failed.
+    const stopped = result.kind === 'closing' && !this.#closing.signal.aborted;
+    if (stopped || purpose === 'look') return;
     grant.failures += 1;
     if (result.kind === 'store_down') grant.mayTryAgain();
     const pause = pauseAfter(grant.id, result, { timings: options.timings, failures: grant.failures });
@@ -366,7 +367,8 @@ export class Refresher {
     // Nobody needs to ask for an uncertain connection to recover (T10).
     const stuck =
       result.kind === 'uncertain' || (grant.snapshot !== null && uncertain(grant.snapshot.record));
-    if (stuck && !this.#closing.signal.aborted) {
+    // Where a process is frozen between calls, a timer would fire in the middle of somebody else's.
+    if (stuck && options.background === 'detached' && !this.#closing.signal.aborted) {
       grant.cancelWakeUp = clock.setTimer(() => void this.#refreshQuietly(grant), pause.ms + 1);
     }
   }

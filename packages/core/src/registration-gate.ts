@@ -10,6 +10,9 @@ const schema = v.looseObject({
   /** Nothing is sent from `openedAt` until this instant. */
   openUntil: instant,
   openedAt: v.optional(instant, 0),
+  /** What the provider asked for by `Retry-After`; only time ends it. */
+  pausedUntil: v.optional(instant, 0),
+  pausedAt: v.optional(instant, 0),
   /** Somebody is trying for all until then. */
   halfOpenUntil: instant,
   failures: v.pipe(v.number(), v.integer(), v.minValue(0)),
@@ -22,6 +25,8 @@ const CLOSED: State = {
   v: 1,
   openUntil: 0,
   openedAt: 0,
+  pausedUntil: 0,
+  pausedAt: 0,
   halfOpenUntil: 0,
   failures: 0,
   reason: null,
@@ -61,14 +66,17 @@ export class RegistrationGate {
       const { row, now } = await this.#store.read(this.#key);
       if (!row) return { open: true, lastOkAt: null, slot: null };
       const state = parse(row.body);
-      const reason = state.reason ?? 'failures';
       const { connectMs, responseMs, settleMs, announceSlackMs } = this.#timings;
       // A probe settles first.
       const tryMs = settleMs + announceSlackMs + connectMs + responseMs;
       // A clock that was set back must not keep the breaker open for as long as that.
       const open = isAhead(state.openUntil, state.openUntil - state.openedAt, now) ? state.openUntil : 0;
       const tried = isAhead(state.halfOpenUntil, tryMs, now) ? state.halfOpenUntil : 0;
-      const shutUntil = Math.max(open, tried);
+      const paused = isAhead(state.pausedUntil, state.pausedUntil - state.pausedAt, now)
+        ? state.pausedUntil
+        : 0;
+      const shutUntil = Math.max(open, tried, paused);
+      const reason = paused === shutUntil ? 'rate_limited' : (state.reason ?? 'failures');
       if (shutUntil > now) return { open: false, retryAfterMs: shutUntil - now, reason };
       if (state.failures < FAILURES_TO_OPEN) return { open: true, lastOkAt: state.lastOkAt, slot: null };
       const halfOpenUntil = now + tryMs;
@@ -107,9 +115,13 @@ export class RegistrationGate {
         : { openedAt: now, openUntil: until };
     };
     // What was under way when the provider asked for a pause says nothing about the pause (F20).
-    const { reason, openedAt, openUntil } = state;
-    const paused = reason === 'rate_limited' && isAhead(openUntil, openUntil - openedAt, now);
-    const closed: State = paused ? { ...CLOSED, reason, openedAt, openUntil } : CLOSED;
+    const { pausedAt, pausedUntil } = state;
+    const closed: State = { ...CLOSED, pausedAt, pausedUntil };
+    const pause = (ms: number): Pick<State, 'pausedAt' | 'pausedUntil'> => {
+      const until = Math.floor(now + ms);
+      const longer = isAhead(pausedUntil, pausedUntil - pausedAt, now) && pausedUntil > until;
+      return longer ? { pausedAt, pausedUntil } : { pausedAt: now, pausedUntil: until };
+    };
     switch (outcome.kind) {
       case 'ok': {
         const quiet =
@@ -126,25 +138,17 @@ export class RegistrationGate {
         return this.#opened(state, 'unusable_answer', now, this.#timings.probeMs);
       case 'not_sent':
         if (outcome.reason !== 'rate_limited') return state;
-        return {
-          ...state,
-          reason: 'rate_limited',
-          halfOpenUntil: 0,
-          ...shut(outcome.retryAfterMs ?? this.#timings.backoffMs),
-        };
+        return { ...state, halfOpenUntil: 0, ...pause(outcome.retryAfterMs ?? this.#timings.backoffMs) };
       case 'unknown': {
         const failures = state.failures + 1;
-        const wait = outcome.retryAfterMs ?? 0;
-        const pause =
-          failures < FAILURES_TO_OPEN
-            ? wait
-            : Math.max(wait, this.#pause(failures, this.#timings.probeMs / 2));
+        const opens = failures >= FAILURES_TO_OPEN;
         return {
           ...state,
           failures,
           reason: outcome.reason,
           halfOpenUntil: 0,
-          ...shut(pause),
+          ...(outcome.retryAfterMs ? pause(outcome.retryAfterMs) : {}),
+          ...(opens ? shut(this.#pause(failures, this.#timings.probeMs / 2)) : {}),
         };
       }
       case 'unrecognized':

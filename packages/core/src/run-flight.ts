@@ -56,7 +56,7 @@ interface FlightShell {
 
 /** A journal that is slow rather than stale is taken at its word in the end. */
 const REPLAYS_AT_MOST = 3;
-/** For a pair in hand: as many as a driver's patience of 10 s needs at one in 2 s. */
+/** For a pair in hand: of so many the answer is waited for at a time. */
 const READS_AT_MOST = 6;
 
 type Passing = 'hang_up' | 'hold' | 'hold_answer' | 'blocked' | 'anomaly' | 'report' | 'forget';
@@ -206,13 +206,15 @@ export async function runFlight(shell: FlightShell): Promise<FlightResult> {
    */
   const hurriedRead = (): Promise<FlightEvent> => {
     triedMono = shell.clock.monotonic();
-    const first = new Promise<FlightEvent>((resolve) => {
-      if (reads.size < READS_AT_MOST) reads.add(read());
+    const [oldest] = reads;
+    if (oldest && reads.size >= READS_AT_MOST) reads.delete(oldest);
+    reads.add(read());
+    const first = new Promise<FlightEvent>((resolve, reject) => {
       for (const asked of reads) {
-        void asked.then((event) => {
+        asked.then((event) => {
           reads.delete(asked);
           if (event.type !== 'read_failed' || reads.size === 0) resolve(event);
-        });
+        }, reject);
       }
     });
     return storeEvent(() => inTime(first, persistRetryMs), 'read_failed');

@@ -1,5 +1,6 @@
 import { idleDueAt, leftMs, type RefreshYear, refreshEndsAt, thresholds } from './expiry.ts';
 import { uncertain } from './machine.ts';
+import { isDead } from './machine-parts.ts';
 import type { GrantRecord, StoredToken } from './record.ts';
 import type { ConnectionState, ConnectionStatus, TokenFacts } from './status.ts';
 
@@ -21,9 +22,9 @@ export function stateOf(
       ? { state: 'disconnected' }
       : { state: 'disconnected', reason: 'tombstone' };
   }
-  if (record.dead) return { state: 'reauth_required', reason: record.dead.reason };
-  const { refresh, access } = record;
+  const { refresh, access, dead } = record;
   const year = options.refreshYear ?? 'unknown';
+  if (dead && isDead(record, year, now)) return { state: 'reauth_required', reason: dead.reason };
   const left = access ? leftMs(access, now) : 0;
   if (left <= 0 && refresh && refreshEndsAt(refresh, record.authorizedAt ?? 0, year) <= now) {
     return { state: 'reauth_required', reason: 'refresh_token_expired' };

@@ -106,7 +106,9 @@ describe('store journal', () => {
   ])('F56 says %s of a row it does not know, and leaves it: %s', async (reason, body) => {
     const { store, journal, key } = await twoEntries();
     await replaceBody(store, key, body);
-    expect(await read(store)).toEqual([]);
+    // What a later version wrote may be the newest pair: nothing is sent without it.
+    if (reason === 'later_schema') await expect(read(store)).rejects.toMatchObject({ reason });
+    else expect(await read(store)).toEqual([]);
     await expect(journal.append(entryAt(3))).rejects.toMatchObject({ reason, connectionId: CONNECTION });
     expect((await store.read(key)).row?.body).toBe(body);
   });

@@ -72,7 +72,10 @@ class StoreJournal implements Journal {
   read(registration: string, connectionId: string): Promise<readonly JournalEntry[]> {
     return this.#run(connectionId, 'read', async () => {
       const { row } = await this.#store.read(keyOf(registration, connectionId));
-      return contentOf(row, registration, connectionId).entries;
+      const { entries, damage } = contentOf(row, registration, connectionId);
+      // What a later version wrote may be the newest pair of all.
+      if (damage === 'later_schema') throw unreadable(connectionId, damage);
+      return entries;
     });
   }
 

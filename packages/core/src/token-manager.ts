@@ -152,7 +152,8 @@ export function assembleManager(options: ResolvedOptions, seams: Seams = {}): To
     refresher.end();
     // What came in meanwhile.
     for (const grant of refresher.inHand) await saveLast(grant, saved);
-    void journals.close();
+    // A pair that comes after the time-out still has its journal.
+    void landed.then(() => journals.close());
     await endpoint.close();
     await transport.close();
     followed?.close();

@@ -151,7 +151,13 @@ function flightMoves(
         }
         const replayed = entries.map(({ pair }) => pair?.refresh ?? '');
         const informed = withProcess(world, index, { running: { ...running, replayed } });
-        return proceed(config, informed, index, { type: 'replayed', entry, answer: null, time });
+        return proceed(config, informed, index, {
+          type: 'replayed',
+          entry,
+          answer: null,
+          pending: null,
+          time,
+        });
       });
       return true;
     case 'journal': {

@@ -70,14 +70,20 @@ const noReRead: Stepper = (context, flight, event) => {
   const { snapshot } = flight;
   const read = step(context, refused[0], { type: 'read', snapshot, leaseLeftMs: 1, time });
   return read[0].at === 'replaying'
-    ? step(context, read[0], { type: 'replayed', entry: null, answer: null, time })
+    ? step(context, read[0], { type: 'replayed', entry: null, answer: null, pending: null, time })
     : read;
 };
 
 const noReplay: Stepper = (context, flight, event) => {
   const [next, effects] = step(context, flight, event);
   if (next.at !== 'replaying') return [next, effects];
-  return step(context, next, { type: 'replayed', entry: null, answer: null, time: event.time });
+  return step(context, next, {
+    type: 'replayed',
+    entry: null,
+    answer: null,
+    pending: null,
+    time: event.time,
+  });
 };
 
 const unannounced: Stepper = (context, flight, event) => {

@@ -180,6 +180,7 @@ export function contextOf(config: Config, process: Process, { attemptId, known }
     journaled: config.journal !== 'none',
     reparsed: null,
     deadToken: null,
+    purpose: 'refresh',
   };
 }
 

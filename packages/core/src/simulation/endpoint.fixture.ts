@@ -115,8 +115,11 @@ function carry(trip: Trip, queue: VirtualQueue): void {
   }, RESPONSE_MS);
 
   const thereMs = 5 + Math.floor(around.chance(operation, 'there') * 200);
-  const backMs = 5 + Math.floor(around.chance(operation, 'back') * 100);
-  const workMs = kind === 'too-late' || kind === 'late' ? (fault?.ms ?? 0) : 0;
+  const lateMs = kind === 'too-late' || kind === 'late' ? (fault?.ms ?? 0) : 0;
+  // The provider takes its time, or its answer does.
+  const works = around.chance(operation, 'works') < 0.5;
+  const workMs = works ? lateMs : 0;
+  const backMs = 5 + Math.floor(around.chance(operation, 'back') * 100) + (works ? 0 : lateMs);
   if (cut() || kind === 'lost-before') {
     sent.done = true;
     if (around.chance(operation, 'reset') < 0.5)

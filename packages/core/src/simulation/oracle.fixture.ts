@@ -605,6 +605,17 @@ export class Oracle {
     return newest && !this.#left.has(newest.id) ? newest : null;
   }
 
+  /** A live refresh token of this connection that was in the store, and that nobody has left or forgotten. */
+  letGo(id: string): string | null {
+    if (this.#everLeft.has(id) || this.forgotAt.has(id)) return null;
+    const families = this.#provider.families.filter(({ user, epoch }) => user === id && epoch !== null);
+    const live = families
+      .flatMap(({ refreshTokens }) => refreshTokens)
+      .filter((token) => this.#provider.isLive(token));
+    const stored = live.find((token) => this.#fate(token.text).storedAt !== null);
+    return stored ? this.#name(stored) : null;
+  }
+
   /** A sign-in's pair that came back to a process which lived on, and was written nowhere. */
   checkSignIns(id: string): void {
     const newest = this.#provider.families.filter(({ user }) => user === id).at(-1);

@@ -49,6 +49,16 @@ export function play({ switches = {}, events, faults = '' }: Scenario): Promise<
   return simulate(plan, { faults: selection.faults, events: new Set(plan.events.keys()) });
 }
 
+/** The same, where each fault must have struck: a scenario in which nothing goes wrong shows nothing. */
+export async function playAll(scenario: Scenario): Promise<Outcome> {
+  const outcome = await play(scenario);
+  const struck = new Set(outcome.faults.map(({ operation }) => operation));
+  const missed = [...parseSelection(scenario.faults ?? '').faults.keys()].filter((name) => !struck.has(name));
+  if (missed.length > 0)
+    throw new Error(`never came about: ${missed.join(', ')}\n${outcome.history.join('\n')}`);
+  return outcome;
+}
+
 /** How often a line of the history up to the healing says this. */
 export function times(outcome: Outcome, words: string): number {
   const healed = outcome.history.findIndex((line) => line.endsWith(' healed'));

@@ -1,0 +1,54 @@
+import type { Clock } from './clock.ts';
+import type { GrantNews } from './grant-news.ts';
+import type { GrantRepository } from './grant-repository.ts';
+import type { HeldGrant, OngoingFlight } from './held-grant.ts';
+import type { ResolvedOptions } from './options.ts';
+import { compareGrants } from './record.ts';
+import type { FlightObserver } from './run-flight.ts';
+
+interface Surroundings {
+  readonly options: Pick<ResolvedOptions, 'background'>;
+  readonly clock: Clock;
+  readonly repository: GrantRepository;
+  readonly news: GrantNews;
+  /** A new pair is in hand: callers can have it. */
+  readonly held: () => void;
+  readonly work: (work: Promise<unknown>) => void;
+}
+
+/** What a flight tells on its way, taken in by the grant that it is of. */
+export function observerOf(
+  grant: HeldGrant,
+  flight: OngoingFlight,
+  { options, clock, repository, news, held, work }: Surroundings,
+): FlightObserver {
+  return {
+    seen: (found) => void grant.take(found),
+    inHand: (record) => {
+      grant.inHand = record;
+    },
+    held: (snapshot, attempts) => {
+      const known = grant.snapshot?.record;
+      if (known && compareGrants(snapshot.record, known) < 0) return;
+      grant.unpersistedPair = true;
+      grant.keep(snapshot, repository.latest());
+      // Where nothing may be under way after the answer, the answer waits for the store.
+      if (options.background !== 'await') held();
+      news.persistFailed(grant, attempts);
+    },
+    heldAnswer: (record, attempts) => {
+      grant.unpersistedAnswer = record;
+      news.persistFailed(grant, attempts);
+    },
+    reparsing: ({ epoch, generation }) => {
+      grant.reparsed = { epoch, generation };
+    },
+    blocked: (ageMs, leaseLeftMs) => {
+      flight.blocked = { ageMs, leaseLeftMs, atMono: clock.monotonic() };
+      for (const notify of flight.onBlocked) notify();
+    },
+    anomaly: (name, detail) => news.anomaly(grant, name, detail),
+    journalFailed: () => news.anomaly(grant, 'journal_failed', 'no journal took the new pair'),
+    work,
+  };
+}

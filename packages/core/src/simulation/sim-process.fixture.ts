@@ -40,9 +40,19 @@ export class SimProcess {
   readonly mode = new Map<string, 'settle' | 'recheck' | 'persist'>();
   readonly #around: Surroundings;
   #heldTimers: (() => void)[] = [];
+  #callers = 0;
+  #frozen = false;
+  readonly #freezes: boolean;
   #heldAnswers: (() => void)[] = [];
 
-  constructor(index: number, incarnation: number, wallAheadMs: number, around: Surroundings) {
+  constructor(
+    index: number,
+    incarnation: number,
+    wallAheadMs: number,
+    around: Surroundings,
+    freezes: boolean,
+  ) {
+    this.#freezes = freezes;
     this.index = index;
     this.incarnation = incarnation;
     this.name = `p${index}.${incarnation}`;
@@ -129,6 +139,22 @@ export class SimProcess {
     this.#around.queue.after(ms, () => this.resume());
   }
 
+  /** A platform stops the process when its callers have their answers, and wakes it for the next. */
+  busy(): () => void {
+    this.#callers += 1;
+    if (this.#frozen && this.state === 'stopped') this.#goOn();
+    this.#frozen = false;
+    let over = false;
+    return () => {
+      if (over) return;
+      over = true;
+      this.#callers -= 1;
+      if (!this.#freezes || this.#callers > 0 || this.state !== 'up') return;
+      this.state = 'stopped';
+      this.#frozen = true;
+    };
+  }
+
   hinder(ms: number): void {
     this.hinderedUntil = Math.max(this.hinderedUntil, this.#around.queue.now + ms);
   }
@@ -136,10 +162,14 @@ export class SimProcess {
   /** As an event loop does: first the timers that are due, then what has arrived. */
   resume(): void {
     if (this.state !== 'stopped') return;
+    this.hinder(0);
+    this.#goOn();
+  }
+
+  #goOn(): void {
     this.sleptMs = this.#slept();
     this.#asleepSince = null;
     this.state = 'up';
-    this.hinder(0);
     const timers = this.#heldTimers;
     const answers = this.#heldAnswers;
     this.#heldTimers = [];

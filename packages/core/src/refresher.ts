@@ -230,15 +230,14 @@ export class Refresher {
       const repairing = this.fly(grant);
       if (this.#awaits) await this.#wait(repairing, this.#patience({})).catch(() => undefined);
     }
-    // It may have come back empty, or with somebody who has left since, and a journal know better.
+    // It may have come back empty, or with somebody who has left since.
     const looks = (first || grant.snapshot === null) && this.#d.journals.present;
     if (!looks || !grant.mayReplay()) return;
     const answer = await this.fly(grant, 'look').told;
     if (answer === 'held' || answer.kind === 'settled') return;
     grant.mayTryAgain();
     if (grant.snapshot) return;
-    const { timings } = this.#d.options;
-    throw pauseAfter(grant.id, answer, { timings, failures: 1 }).error(timings.pollMs);
+    throw pauseAfter(grant.id, answer, { timings: this.#d.options.timings, failures: 1 }).error(1_000);
   }
 
   /** Waits for the flight that was begun in the background, as long as the caller would for one that it needs. */

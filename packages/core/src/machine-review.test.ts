@@ -2,6 +2,18 @@ import { describe, expect, it } from 'vitest';
 import { context, intentOf, Pilot, snapshot, T0 } from './machine.fixture.ts';
 import type { GrantRecord } from './record.ts';
 
+describe('a year that is over by a mistake of the clock', () => {
+  it('F36 is not over for good: the next refresh takes place', () => {
+    const dead = { reason: 'refresh_token_expired', at: T0 - 1 } as const;
+    const found = snapshot({ dead });
+    const pilot = new Pilot(context({ known: found })).read(found);
+    expect(pilot.asked).toEqual(['connect']);
+    const later = new Pilot(context({ known: found }));
+    later.store = T0 + 400 * 86_400_000;
+    expect(later.read(found).result).toMatchObject({ kind: 'settled' });
+  });
+});
+
 describe('what a repair finds', () => {
   const pending = {
     id: 'p1',

@@ -229,6 +229,17 @@ describe('a person', () => {
     expect(refused.filter((at) => at > left + 40).length).toBeGreaterThanOrEqual(after);
   });
 
+  it('F55 signs in twice at once, at a provider that keeps one grant: the one that lives is tried', async () => {
+    const outcome = await playAll({
+      switches: { processes: 3, grants: 'newest' },
+      events: [SIGNED_IN, '100 sign-in p1', '110 sign-in p2', ...calls(200, 2_400, 20, 3)],
+      faults: 'p1.0/exchange#1=stop:60000',
+    });
+    well(outcome);
+    expect(times(outcome, 'is told rejected')).toBeGreaterThan(0);
+    expect(secondsOf(outcome, 'fails: reauthorization_required')).toEqual([]);
+  });
+
   it('F55 leaves while a code is exchanged: the exchange does not undo it', async () => {
     const outcome = await playAll({
       events: [SIGNED_IN, '20 sign-in p0', '25 disconnect p1', ...calls(60, 200, 20)],

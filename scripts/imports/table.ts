@@ -65,6 +65,19 @@ export const IMPORT_TABLE: Readonly<Record<string, ImportRule>> = {
   'packages/store-redis': store('redis', 'ioredis'),
   'packages/store-postgres': store('pg'),
   'packages/testkit': { production: [CORE, EMULATOR, 'vitest'], tests: ['fast-check'] },
+  'packages/bench': {
+    production: [
+      CORE,
+      EMULATOR,
+      '@hq-oauth/express',
+      '@hq-oauth/store-sqlite',
+      '@hq-oauth/store-redis',
+      '@hq-oauth/store-postgres',
+      'express',
+      'ky',
+    ],
+    tests: TEST_TOOLS,
+  },
   'packages/emulator': { production: ['hono', '@hono/node-server'], tests: [BROWSER, ...TEST_TOOLS] },
   'packages/cli': {
     production: [

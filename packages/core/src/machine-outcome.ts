@@ -21,6 +21,7 @@ import {
   quarantined,
   refusedOnce,
   rotated,
+  swapped,
   withSibling,
 } from './transitions.ts';
 
@@ -103,8 +104,13 @@ export function meant(
         const refused = refusedOnce(current, time.store, retryAfterMs, { status, error });
         const { count, since } = refused.refused ?? { count: 0, since: time.store };
         const often = count >= UNRECOGNIZED_LIMIT && time.store - since >= UNRECOGNIZED_SPAN_MS;
-        return often && works(since) && !hasAnswer(current)
-          ? died(refused, 'refused_unrecognized', time.store)
+        if (often && works(since) && !hasAnswer(current))
+          return died(refused, 'refused_unrecognized', time.store);
+        // Nobody knows what was refused: the other pair of the same parent has its turn, and this one stays beside it.
+        const other = current.sibling?.authorizationId ? null : openSibling(context, current, time.store);
+        const mine = current.generation === record.generation ? snapshot.pair : null;
+        return other && mine
+          ? swapped(refused, other, { pair: mine, attemptId: context.attemptId, at: time.store })
           : refused;
       };
       // Before a grant is given up, the second pair of the same parent is tried.

@@ -66,6 +66,31 @@ describe('waiting for a lease with a journal', () => {
   });
 });
 
+describe('a refusal that nobody recognizes, with a second pair at hand', () => {
+  it('F18 F27 lets the two change places, and gives neither up', () => {
+    const sibling = {
+      tokens: { access: null, refresh: 'refresh-s' },
+      access: null,
+      refresh: { issuedAt: T0, lifeMs: 1_000_000_000, fingerprint: 'rs' },
+      generation: 3,
+    };
+    const pilot = new Pilot()
+      .read(snapshot({ sibling }))
+      .send({ type: 'connected', time: { store: T0, mono: 0 } })
+      .written();
+    pilot.outcome({ kind: 'unrecognized', status: 403, error: null });
+    expect(pilot.effect('write').record).toMatchObject({
+      generation: 4,
+      dead: null,
+      intent: null,
+      tokens: { refresh: 'refresh-s' },
+      sibling: { tokens: { refresh: 'refresh-3' }, generation: 4, refresh: { fingerprint: 'r3' } },
+      refused: { count: 1, notBefore: T0 + 20 * 60_000 },
+    });
+    expect(pilot.written().result).toMatchObject({ kind: 'refused_unrecognized' });
+  });
+});
+
 describe('a sibling that was sealed with another key', () => {
   const sealed = {
     tokens: 'sealed elsewhere',

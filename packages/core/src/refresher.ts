@@ -193,6 +193,8 @@ export class Refresher {
         patience.signal?.throwIfAborted();
         // Static stability: what is valid in memory is served through any outage (I9).
         if (!grant.loaded || grant.remaining() <= 0) throw error;
+      } finally {
+        if (this.#awaits) await grant.reading?.catch(() => undefined);
       }
     } else if (age >= options.revalidateMs / 2 && !grant.reading) {
       // In use: read before it must be, so that no call has to wait for it.
@@ -226,10 +228,8 @@ export class Refresher {
     if (first) this.#news.horizon(grant);
     if (this.#closing.signal.aborted) return;
     // The store has fallen back behind what this process knows: a flight writes it again (I3).
-    if (!intact) {
-      const repairing = this.fly(grant);
-      if (this.#awaits) await this.#wait(repairing, this.#patience({})).catch(() => undefined);
-    }
+    if (!intact && !this.#awaits) this.fly(grant);
+    else if (!intact && !grant.flight) await this.fly(grant, 'look').landed;
     // It may have come back empty, or with somebody who has left since.
     const looks = (first || grant.snapshot === null) && this.#d.journals.present;
     if (!looks || !grant.mayReplay()) return;

@@ -206,6 +206,28 @@ export function withAnswer(
   };
 }
 
+/** The two pairs of one parent change places, under a generation of its own: what is presented next is never unclear. */
+export function swapped(
+  record: GrantRecord,
+  other: NewPair,
+  by: { readonly pair: TokenPair; readonly attemptId: string; readonly at: number },
+): GrantRecord {
+  const generation = record.generation + 1;
+  const { access, refresh } = record;
+  const detail = 'the second pair of the same answer is tried next';
+  return {
+    ...record,
+    generation,
+    tokens: other.pair,
+    access: other.access,
+    refresh: other.refresh,
+    sibling: refresh && { tokens: by.pair, access, refresh, generation },
+    lastAttemptId: by.attemptId,
+    attemptIds: [...record.attemptIds, by.attemptId].slice(-ATTEMPTS_LENGTH),
+    history: withHistory(record, { at: by.at, event: 'repaired', generation, detail }),
+  };
+}
+
 /** A second live pair of the same parent: kept, because whichever of the two lives is not known. */
 export function withSibling(record: GrantRecord, next: NewPair, generation: number): GrantRecord {
   if (next.refresh === null) return record;

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { pipeline } from 'node:stream/promises';
 import type { Request as ExpressRequest, Response as ExpressResponse } from 'express';
 
 /** The path as the visitor asked for it, wherever the middleware is mounted. */
@@ -6,8 +7,13 @@ export function pathOf(req: ExpressRequest): string {
   return req.originalUrl.split('?', 1)[0] ?? '/';
 }
 
-/** `withBody: false` for an answer that looks at address and headers only. */
-export function toRequest(req: ExpressRequest, { withBody = true } = {}): Request {
+interface RequestParts {
+  /** `false` for an answer that looks at address and headers only. */
+  readonly withBody?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+export function toRequest(req: ExpressRequest, { withBody = true, signal }: RequestParts = {}): Request {
   const url = `${req.protocol}://${req.get('host')}${req.originalUrl}`;
   const headers = new Headers();
   for (const [name, value] of Object.entries(req.headersDistinct)) {
@@ -17,7 +23,12 @@ export function toRequest(req: ExpressRequest, { withBody = true } = {}): Reques
   // A client chooses its Host header freely: an unusable one must not turn into an error of the server.
   const target = URL.canParse(url) ? url : 'http://host.invalid/';
   const body = withBody && method !== 'GET' && method !== 'HEAD' ? bodyOf(req) : null;
-  return new Request(target, { method, headers, ...(body && { body, duplex: 'half' as const }) });
+  return new Request(target, {
+    method,
+    headers,
+    ...(signal && { signal }),
+    ...(body && { body, duplex: 'half' as const }),
+  });
 }
 
 /** What a body parser has read already comes as an object, and only its text fields matter to these routes. */
@@ -31,11 +42,26 @@ function bodyOf(req: ExpressRequest): URLSearchParams | ReturnType<typeof Readab
   return req.readableEnded ? null : Readable.toWeb(req);
 }
 
+/** Aborted when the visitor goes away before the answer was sent. */
+export function leaving(res: ExpressResponse): AbortSignal {
+  const left = new AbortController();
+  res.once('close', () => {
+    if (!res.writableFinished) left.abort();
+  });
+  return left.signal;
+}
+
 export async function send(res: ExpressResponse, response: Response): Promise<void> {
   res.status(response.status);
   for (const [name, value] of response.headers) {
     if (name === 'set-cookie') res.append(name, value);
     else res.setHeader(name, value);
   }
-  res.end(Buffer.from(await response.arrayBuffer()));
+  if (response.body === null) {
+    res.end();
+    return;
+  }
+  const body = Readable.fromWeb(response.body as Parameters<typeof Readable.fromWeb>[0]);
+  // A visitor who goes away in the middle of an answer is no error of the application; the stream ends with them.
+  await pipeline(body, res).catch(() => res.destroy());
 }

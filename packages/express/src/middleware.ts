@@ -1,13 +1,15 @@
-import { ConfigurationError, NotConnectedError, type TokenManager } from '@hq-oauth/core';
+import { ConfigurationError, type Connection, NotConnectedError, type TokenManager } from '@hq-oauth/core';
 import {
+  createProxy,
   createWebHandlers,
   healthResponse,
+  type ProxyOptions,
   problemResponse,
   type WebHandlers,
   type WebOptions,
 } from '@hq-oauth/core/web';
 import type { ErrorRequestHandler, Request as ExpressRequest, RequestHandler } from 'express';
-import { pathOf, send, toRequest } from './http.ts';
+import { leaving, pathOf, send, toRequest } from './http.ts';
 
 export interface HighQOptions extends WebOptions<ExpressRequest> {
   /** The name of the connection on the request. @default 'highq' */
@@ -72,6 +74,28 @@ export function highqErrors(): ErrorRequestHandler {
     const response = web ? await web.problem(error, request, req) : problemResponse(error, request);
     if (response) return send(res, response);
     next(error);
+  };
+}
+
+/**
+ * Passes calls on to the API with the visitor's token: `GET` and `HEAD` unless `allow` says more. Mount it behind
+ * `requireHighQ()`, and before body parsers.
+ * @throws ConfigurationError for options that cannot be used
+ * @example
+ * app.use('/highq-api', requireHighQ(), highqProxy());
+ */
+export function highqProxy(options: ProxyOptions & { readonly as?: string } = {}): RequestHandler {
+  const { as = 'highq', ...rest } = options;
+  const proxy = createProxy(rest);
+  return async (req, res) => {
+    const connection: Connection | undefined = Reflect.get(req, as);
+    if (!connection) {
+      const problem = `comes before requireHighQ(${as === 'highq' ? '' : `{ as: '${as}' }`}): mount that first`;
+      throw new ConfigurationError([{ option: 'highqProxy()', problem }]);
+    }
+    const bodyConsumed = req.readableDidRead || req.body !== undefined;
+    const request = toRequest(req, { withBody: !bodyConsumed, signal: leaving(res) });
+    await send(res, await proxy(request, { connection, mountPath: req.baseUrl, bodyConsumed }));
   };
 }
 

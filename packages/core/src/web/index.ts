@@ -1,5 +1,12 @@
 export { createWebHandlers, healthResponse, type WebHandlers } from './handlers.ts';
 export type { RouteName, WebAction, WebOptions } from './options.ts';
 export { type ProblemOptions, problemResponse, type StatusOverrides } from './problem.ts';
+export {
+  createProxy,
+  type ProxyCall,
+  type ProxyMethod,
+  type ProxyOptions,
+  type ProxyVisit,
+} from './proxy.ts';
 export { type RefusalReason, RouteRefusedError } from './refused.ts';
 export { scrubUrl } from './scrub-url.ts';

@@ -19,7 +19,6 @@ const folder = mkdtempSync(join(tmpdir(), 'hq-bench-'));
 const path = join(folder, 'tokens.db');
 const emulator = await createEmulator({
   clock: 'real',
-  previousAccessToken: 'ends',
   tokenMarker: process.env.HQ_EMULATOR_TOKEN_MARKER ?? '',
 });
 const manager = createTokenManager({
@@ -42,11 +41,15 @@ async function start(): Promise<{ worker: ChildProcess; port: number }> {
 
 async function ask(worker: ChildProcess, order: Order): Promise<Report> {
   worker.send(order);
-  const [report] = (await once(worker, 'message')) as [Report];
+  const ended = once(worker, 'exit').then(() => {
+    throw new Error('the application ended in the middle');
+  });
+  const [report] = (await Promise.race([once(worker, 'message'), ended])) as [Report];
+  ended.catch(() => undefined);
   return report;
 }
 
-/** Another process renews the token on the way, and with it ends the one that the stream began with. */
+/** Another process renews the token on the way. */
 async function renew(): Promise<void> {
   await manager.connection('ann').refresh({ force: true });
 }

@@ -81,6 +81,24 @@ async function upload(
   }
   const { statusCode: status } = answer;
   if (NO_BODY.has(status)) await answer.body.dump();
-  const content = NO_BODY.has(status) ? null : (Readable.toWeb(answer.body) as ReadableStream<Uint8Array>);
+  const content = NO_BODY.has(status) ? null : webStreamOf(answer.body);
   return new Response(content, { status, headers: given });
+}
+
+/** `Readable.toWeb` throws, where nobody can catch it, when its reader leaves while data is on its way. */
+function webStreamOf(body: Readable): ReadableStream<Uint8Array> {
+  const chunks = body[Symbol.asyncIterator]() as AsyncIterator<Uint8Array>;
+  // What goes wrong reaches the reader through the iterator; after a cancellation nobody asks any more.
+  body.on('error', () => undefined);
+  return new ReadableStream<Uint8Array>(
+    {
+      async pull(controller) {
+        const { done, value } = await chunks.next();
+        if (done) controller.close();
+        else controller.enqueue(value);
+      },
+      cancel: () => void body.destroy(),
+    },
+    { highWaterMark: 0 },
+  );
 }

@@ -92,7 +92,7 @@ export class Lane {
   async #drain(): Promise<void> {
     let pauses = 0;
     for (let job = this.#jobs[0]; job; job = this.#jobs[0]) {
-      while (this.#turn.isOver) await this.#turn.next();
+      if (this.#turn.isOver) await this.#turn.next();
       const { deadline, attempt } = job;
       const lastTime = systemClock.monotonic() >= deadline;
       const locked = this.#turn.spend(attempt);

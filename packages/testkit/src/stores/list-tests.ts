@@ -60,10 +60,10 @@ export function listTests({ name, open }: StoreBench): void {
     it(`${name}: pages through ids with lone surrogates`, async () => {
       const store = await open();
       for (const id of HALVES) await insert(store, grant(id));
-      const seen: string[] = [];
-      for (let page = await ids(store, { limit: 1 }); page.length > 0; ) {
-        seen.push(...page);
-        page = await ids(store, { limit: 1, after: page.at(-1) ?? '' });
+      const seen = await ids(store, { limit: 1 });
+      // Bounded: a store that forgets where the page began would give pages for ever.
+      for (let page = 0; page < HALVES.length; page += 1) {
+        seen.push(...(await ids(store, { limit: 1, after: seen.at(-1) ?? '' })));
       }
       expect(seen).toEqual(HALVES);
     });

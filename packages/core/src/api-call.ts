@@ -24,6 +24,7 @@ const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
 export interface ApiCall {
   readonly url: URL;
   readonly method: string;
+  /** Of this call alone: the token is put in here. */
   readonly headers: Headers;
   readonly body: Body | null;
   /** The body is gone once it was sent. */
@@ -35,13 +36,17 @@ export interface ApiCall {
   readonly rest: RequestInit;
 }
 
+/** Below which all API calls go. */
+export function apiRoot(instanceUrl: string): URL {
+  return new URL(`${instanceUrl}/api/`);
+}
+
 /**
- * The address of an API call: relative to `{instanceUrl}/api/`, or absolute and inside it. The bearer token goes
+ * The address of an API call: relative to the API's root, or absolute and inside it. The bearer token goes
  * nowhere else (I11).
  * @throws ForeignOriginError for every other address; the message shows its origin only
  */
-export function apiUrl(instanceUrl: string, target: string | URL): URL {
-  const base = new URL(`${instanceUrl}/api/`);
+export function apiUrl(base: URL, target: string | URL): URL {
   const text = String(target);
   let url: URL;
   try {
@@ -70,23 +75,22 @@ export function isInside(base: URL, url: URL): boolean {
   return !/%2f|%5c|(?:^|\/)(?:\.|%2e){1,2}(?:\/|$)/i.test(url.pathname);
 }
 
-/** Reads what `fetch` was given. A request whose body is known to be in memory is `resendable`. */
-export async function apiCall(
-  instanceUrl: string,
+/** Reads what `fetch` was given. Throws as `apiUrl`. */
+export function apiCall(
+  base: URL,
   input: string | URL | Request,
   { replay = 'idempotent', ...init }: ApiRequestInit,
-  resendable = false,
-): Promise<ApiCall> {
+): ApiCall {
   const request = input instanceof Request ? input : null;
-  const url = apiUrl(instanceUrl, request ? request.url : (input as string | URL));
+  const url = apiUrl(base, request ? request.url : (input as string | URL));
   const { method: _method, headers: _headers, body, signal, redirect, ...rest } = init;
   const method = (init.method ?? request?.method ?? 'GET').toUpperCase();
   const headers = new Headers(init.headers ?? request?.headers);
   let content: Body | null = body ?? null;
   let streamed = content !== null && !isInMemory(content);
   if (body === undefined && request?.body) {
-    content = resendable ? await request.arrayBuffer() : request.body;
-    streamed = !resendable;
+    content = request.body;
+    streamed = true;
   }
   const repeats = replay === 'always' || (replay === 'idempotent' && IDEMPOTENT.has(method));
   return {

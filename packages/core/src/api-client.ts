@@ -19,7 +19,8 @@ export function isDenial(response: Response): boolean {
 }
 
 export interface ApiAccess {
-  readonly instanceUrl: string;
+  /** The API's root. */
+  readonly base: URL;
   readonly connectionId: string;
   readonly grant: () => HeldGrant;
   readonly token: (request: {
@@ -35,6 +36,7 @@ export interface ApiAccess {
  * `fetch` with a bearer token. A refusal is looked into: when the token was dead the call is made once more with a new
  * one, if it may be; when the user may not make the call, the API's own answer comes back unchanged.
  *
+ * @param resendable the request's body is known to be in memory
  * @throws BodyNotReplayableError the token was dead, a new one is there, and this call is not sent twice
  */
 export async function apiFetch(
@@ -43,7 +45,8 @@ export async function apiFetch(
   init: ApiRequestInit = {},
   resendable = false,
 ): Promise<Response> {
-  const call = await apiCall(access.instanceUrl, input, init, resendable);
+  const held = resendable && input instanceof Request && input.body && init.body === undefined;
+  const call = apiCall(access.base, input, held ? { ...init, body: await input.arrayBuffer() } : init);
   const used = await access.token({
     signal: call.signal,
     ...(call.streamed ? { minValidityMs: UPLOAD_VALIDITY_MS } : {}),
@@ -76,14 +79,14 @@ export async function apiFetch(
 }
 
 function refusedCall(
-  { instanceUrl }: ApiAccess,
+  { base }: ApiAccess,
   { method, url }: ApiCall,
   used: HandedToken,
   { status, headers }: Response,
 ): RefusedCall | null {
   const refusal = refusalOf(status, headers.get('content-type'));
   if (refusal === null) return null;
-  const path = url.pathname.slice(new URL(`${instanceUrl}/api/`).pathname.length);
+  const path = url.pathname.slice(base.pathname.length);
   const version = /^\d+(?=\/|$)/.exec(path)?.[0] ?? '6';
   return { refusal, method, path, version, used };
 }
@@ -105,10 +108,9 @@ async function raced<Result>(work: Promise<Result>, signal: AbortSignal | undefi
 
 /** Redirects are followed by hand, inside the API only: nobody else sees the token (I11). */
 async function send(access: ApiAccess, call: ApiCall, token: string): Promise<Response> {
-  const base = new URL(`${access.instanceUrl}/api/`);
-  let { url, method, body, headers: given } = call;
+  const { base } = access;
+  let { url, method, body, headers } = call;
   for (let hops = 0; ; hops += 1) {
-    const headers = new Headers(given);
     headers.set('authorization', `Bearer ${token}`);
     const response = await access.fetch(url, {
       ...call.rest,
@@ -136,9 +138,10 @@ async function send(access: ApiAccess, call: ApiCall, token: string): Promise<Re
     if (toGet) {
       method = 'GET';
       body = null;
-      given = new Headers(given);
+      // The call may be made again as it was.
+      headers = new Headers(headers);
       for (const name of ['content-type', 'content-length', 'content-encoding', 'content-language']) {
-        given.delete(name);
+        headers.delete(name);
       }
     }
   }

@@ -1,18 +1,20 @@
 import { Readable } from 'node:stream';
 import { getCACertificates } from 'node:tls';
 import { Agent, type Dispatcher, ProxyAgent, fetch as undiciFetch, request as undiciRequest } from 'undici';
-import { isInMemory } from './api-call.ts';
+import { apiRoot, isInMemory } from './api-call.ts';
 import type { ResolvedOptions } from './options.ts';
 
 /** How API calls reach the instance: Node's own `fetch`, or one that goes through the firm's proxy and trusts its CA. */
 export interface ApiTransport {
+  /** The API's root. */
+  readonly base: URL;
   readonly fetch: typeof fetch;
   close(): Promise<void>;
 }
 
 const NO_BODY = new Set([101, 103, 204, 205, 304]);
 
-export function apiTransport({ proxy, ca }: ResolvedOptions['http']): ApiTransport {
+export function apiTransport(instanceUrl: string, { proxy, ca }: ResolvedOptions['http']): ApiTransport {
   // Beside the usual authorities, as for token requests.
   const tls = ca === undefined ? {} : { ca: [...getCACertificates('default'), ...ca] };
   const plain = proxy === undefined && ca === undefined;
@@ -23,24 +25,27 @@ export function apiTransport({ proxy, ca }: ResolvedOptions['http']): ApiTranspo
       : new Agent({ connect: tls });
     return opened;
   };
+  const detour: typeof fetch = async (input, init) => {
+    const request = new Request(input, init);
+    const { url, method, body, signal, redirect } = request;
+    const response = await undiciFetch(url, {
+      method,
+      headers: [...request.headers],
+      redirect,
+      signal,
+      dispatcher: dispatcher(),
+      ...(body === null ? {} : { body, duplex: 'half' as const }),
+    });
+    // Of the same class as any other answer, so that `instanceof Response` holds for whoever asks.
+    const { status, statusText } = response;
+    const headers = [...response.headers] as [string, string][];
+    return new Response(NO_BODY.has(status) ? null : response.body, { status, statusText, headers });
+  };
   return {
-    async fetch(input, init = {}) {
+    base: apiRoot(instanceUrl),
+    fetch(input, init = {}) {
       if (init.body && !isInMemory(init.body)) return upload(input, init, dispatcher());
-      if (plain) return fetch(input, init);
-      const request = new Request(input, init);
-      const { url, method, body, signal, redirect } = request;
-      const response = await undiciFetch(url, {
-        method,
-        headers: [...request.headers],
-        redirect,
-        signal,
-        dispatcher: dispatcher(),
-        ...(body === null ? {} : { body, duplex: 'half' as const }),
-      });
-      // Of the same class as any other answer, so that `instanceof Response` holds for whoever asks.
-      const { status, statusText } = response;
-      const headers = [...response.headers] as [string, string][];
-      return new Response(NO_BODY.has(status) ? null : response.body, { status, statusText, headers });
+      return plain ? fetch(input, init) : detour(input, init);
     },
     // Not waited for: an answer that its reader left unread would never let it end.
     close: async () => void opened?.close().catch(() => undefined),

@@ -29,7 +29,11 @@ export interface DocumentOptions {
 }
 
 /** Nothing is loaded, and the page is not to be framed. */
-export function documentHeaders({ formTargets, referrerPolicy, script }: DocumentOptions): Record<string, string> {
+export function documentHeaders({
+  formTargets,
+  referrerPolicy,
+  script,
+}: DocumentOptions): Record<string, string> {
   return {
     'Content-Type': 'text/html; charset=utf-8',
     'Cache-Control': 'no-store',

@@ -84,7 +84,7 @@ export function accessBar({ access, nextRefreshAt, state }: ConnectionStatus, no
   const label = [
     `Access token: ${left}.`,
     `Issued ${instant(issuedAt)}, ends ${instant(expiresAt)}.`,
-    ...(renews === null ? [] : [`Renewed in use from ${instant(renews)}.`]),
+    ...(renews === null ? [] : [`Renewal point ${instant(renews)}.`]),
     `Now it is ${instant(now)}.`,
   ].join(' ');
   const bar = barHtml({
@@ -104,9 +104,7 @@ export function accessBar({ access, nextRefreshAt, state }: ConnectionStatus, no
     { title: 'Issued', at: issuedAt },
     ...(renews === null
       ? []
-      : [
-          { title: 'Renewed in use from', at: renews, swatch: 'renew' as const, due: !over && now >= renews },
-        ]),
+      : [{ title: 'Renewal point', at: renews, swatch: 'renew' as const, due: !over && now >= renews }]),
     { title: over ? 'Ended' : 'Ends', at: expiresAt, due: over },
   ];
   return headHtml('Access token', left) + bar + marksHtml(marks, now);
@@ -155,6 +153,7 @@ export function refreshBar(refresh: TokenFacts | null, horizon: Horizon | null, 
     lines: [],
   });
   const marks: Mark[] = [
+    ...(startsAt === refresh.issuedAt ? [] : [{ title: 'Signed in', at: startsAt }]),
     { title: 'Issued', at: refresh.issuedAt },
     ...shown.map(({ days, at, kind }) => ({
       title: `Warning, ${days} day${days === 1 ? '' : 's'} before`,

@@ -24,7 +24,7 @@ export function listHtml(
   return `<section class="card" aria-labelledby="list-title"><h2 id="list-title">All connections</h2>
 <div id="list" data-live>${
     items.length > 0
-      ? `<ul class="list">${items.join('')}</ul>`
+      ? `<ul class="list" role="list">${items.join('')}</ul>`
       : '<p class="soft">There are none on this page.</p>'
   }${pages}</div></section>`;
 }
@@ -39,7 +39,9 @@ function itemHtml(status: ConnectionStatus, path: string, now: number): string {
       ? `<span>${name}</span>`
       : `<a href="${escapeHtml(`${path}?${query}`)}">${name}</a>`;
   const account = userEmail ? `<span class="away">${escapeHtml(cut(userEmail, MOST_TEXT))}</span>` : '';
-  const ends = access ? `<span class="away">access until ${timeHtml(access.expiresAt, now)}</span>` : '';
+  const ends = access
+    ? `<span class="away ends">access ${access.expiresAt > now ? 'until' : 'ended'} ${timeHtml(access.expiresAt, now)}</span>`
+    : '';
   return `<li>${link}<span class="state ${tone}"><i class="dot" aria-hidden="true"></i>${escapeHtml(title)}</span>${account}${ends}</li>`;
 }
 

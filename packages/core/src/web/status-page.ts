@@ -69,7 +69,7 @@ function viewHtml(visit: Visit, sight: StatusSight, view: StatusView): string {
 <section class="card" aria-labelledby="facts-title"><h2 id="facts-title">Details</h2>
 <dl class="facts" id="facts" data-live>${factsHtml(view)}</dl></section>
 <section class="card" aria-labelledby="why-title"><h2 id="why-title">What the next call does</h2>
-<ul id="why" data-live>${explain
+<ul id="why" role="list" data-live>${explain
     .filter((line) => !line.startsWith('Last problem:'))
     .map((line) => `<li>${escapeHtml(line)}</li>`)
     .join('')}</ul></section>
@@ -164,9 +164,10 @@ function historyHtml({ history, now }: StatusView): string {
     const detail = entry.detail
       ? `<span class="detail">${escapeHtml(cut(entry.detail, MOST_DETAIL))}</span>`
       : '';
-    return `<li><i class="dot ${tone}" aria-hidden="true"></i><strong>${escapeHtml(cut(title, 40))}</strong> <span class="gen">generation ${entry.generation}</span>${detail}<span class="when">${timeHtml(entry.at, now)}</span></li>`;
+    const what = `<strong>${escapeHtml(cut(title, 40))}</strong> <span class="gen">generation ${entry.generation}</span>`;
+    return `<li><i class="dot ${tone}" aria-hidden="true"></i><span>${what}</span><span class="when">${timeHtml(entry.at, now)}</span>${detail}</li>`;
   });
-  return `<ol class="history" reversed>${items.join('')}</ol>`;
+  return `<ol class="history" role="list" reversed>${items.join('')}</ol>`;
 }
 
 /** `seen` says which grant the button was shown for. */

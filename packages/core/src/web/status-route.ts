@@ -67,15 +67,18 @@ export async function actOnStatus(visit: Visit): Promise<Response> {
   const seen = form.get('seen');
   switch (action) {
     case 'renew': {
-      if (seen !== null && seen !== seenAs(await connection.status()))
-        return back(visit, connectionId, 'changed');
+      const before = seenAs(await connection.status());
+      if (seen !== null && seen !== before) return back(visit, connectionId, 'changed');
       try {
-        await connection.refresh({ force: true });
+        const after = await connection.refresh({ force: true });
+        const code = after.lastError?.code ?? 'rotation_uncertain';
+        // An answer that could not be read is kept, and is no error of this call: but nothing was renewed either.
+        const notice = seenAs(after) === before ? failure(code) : 'renewed';
+        return back(visit, connectionId, notice);
       } catch (error) {
         if (!isHighQError(error) || !wantsPage(visit.request)) throw error;
-        return back(visit, connectionId, noticeOf(error));
+        return back(visit, connectionId, failure(error.code, reasonOf(error)));
       }
-      return back(visit, connectionId, 'renewed');
     }
     case 'disconnect': {
       await visit.visitor('disconnect');
@@ -102,8 +105,11 @@ async function back(visit: Visit, connectionId: string, notice: Notice): Promise
   return statusJson({ view, list: null, now: view.now });
 }
 
-function noticeOf(error: HighQError): Notice {
-  const reason = 'reason' in error && typeof error.reason === 'string' ? error.reason : '';
-  const notice = `failed.${error.code}${reason && `.${reason}`}`;
+function failure(code: string, reason = ''): Notice {
+  const notice = `failed.${code}${reason && `.${reason}`}`;
   return isNotice(notice) ? notice : 'failed';
+}
+
+function reasonOf(error: HighQError): string | undefined {
+  return 'reason' in error && typeof error.reason === 'string' ? error.reason : undefined;
 }

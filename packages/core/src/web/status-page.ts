@@ -16,7 +16,7 @@ const MOST_DETAIL = 160;
 
 export function statusPage(visit: Visit, sight: StatusSight): Response {
   const { view, list, notice, now } = sight;
-  const title = view ? `${stateWords(view.status).title} · HighQ connection` : 'HighQ connections';
+  const title = view ? `${stateWords(view.status, now).title} · HighQ connection` : 'HighQ connections';
   const body = `<main>
 <header class="top">
 <p class="over">${escapeHtml(hostOf(visit.inside.instanceUrl))}</p>
@@ -59,7 +59,7 @@ function viewHtml(visit: Visit, sight: StatusSight, view: StatusView): string {
       : `<div class="token">${accessBar(status, now)}</div><div class="token">${refreshBar(status.refresh, horizon, now)}</div>`;
   return `<div id="stale" data-live>${stale}</div>
 <section class="card" aria-labelledby="state-title">
-<div id="state" data-live aria-live="polite">${stateHtml(status, sight.own)}</div>
+<div id="state" data-live aria-live="polite">${stateHtml(view, sight.own)}</div>
 <div id="next-step" data-live>${sight.own ? nextStepHtml(visit, status) : ''}</div>
 </section>
 <div id="warning" data-live>${warningHtml(view)}</div>
@@ -78,8 +78,8 @@ function viewHtml(visit: Visit, sight: StatusSight, view: StatusView): string {
 <div id="actions" data-live>${sight.own && visit.settings.statusActions ? actionsHtml(visit, status) : ''}</div>`;
 }
 
-function stateHtml(status: ConnectionStatus, own: boolean): string {
-  const { tone, title, meaning } = stateWords(status);
+function stateHtml({ status, now }: StatusView, own: boolean): string {
+  const { tone, title, meaning } = stateWords(status, now);
   const who = own ? '' : `<p class="account">${escapeHtml(cut(status.connectionId, MOST_DETAIL))}</p>`;
   return `${who}<h2 class="state ${tone}" id="state-title"><i class="dot" aria-hidden="true"></i>${escapeHtml(title)}</h2><p>${escapeHtml(meaning)}</p>`;
 }

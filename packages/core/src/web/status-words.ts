@@ -25,11 +25,13 @@ export const STATE_TITLES: Readonly<
   disconnected: { tone: 'none', title: 'Not connected' },
 };
 
-export function stateWords(status: ConnectionStatus): StateWords {
-  return { ...STATE_TITLES[status.state], meaning: meaningOf(status) };
+/** `now`: store's clock. */
+export function stateWords(status: ConnectionStatus, now: number): StateWords {
+  return { ...STATE_TITLES[status.state], meaning: meaningOf(status, now) };
 }
 
-function meaningOf({ state, reason, pending }: ConnectionStatus): string {
+function meaningOf({ state, reason, pending, access }: ConnectionStatus, now: number): string {
+  const served = access !== null && access.expiresAt > now;
   switch (state) {
     case 'active':
       return 'Calls to HighQ work. The access is renewed by itself while it is used; nothing has to be done.';
@@ -38,9 +40,9 @@ function meaningOf({ state, reason, pending }: ConnectionStatus): string {
     case 'expired':
       return 'Nothing is lost. The access token has run out, so the next call renews it first and takes a moment longer.';
     case 'uncertain':
-      return DOUBTS[reason ?? ''] ?? DOUBTS.outcome_unknown ?? '';
+      return `${DOUBTS[reason ?? ''] ?? DOUBTS.outcome_unknown}${served ? ' Until the access token ends, calls to HighQ work.' : ''}`;
     case 'reauth_required':
-      return `${ENDS[reason ?? ''] ?? 'The connection has ended.'} Nothing works until somebody signs in at HighQ again.`;
+      return `${ENDS[reason ?? ''] ?? 'The connection has ended.'} ${served ? 'Calls work until the access token ends, and then no more' : 'Calls to HighQ do not work'} until somebody signs in at HighQ again.`;
     case 'pending':
       return `Somebody signed in at HighQ${pending?.userEmail ? ` as ${pending.userEmail}` : ''}, and the account has not been confirmed yet. Calls to HighQ do not work until then.`;
     case 'disconnected':

@@ -181,6 +181,11 @@ describe('each state in words', () => {
     expect(html).toMatch(/Sign-in needed<\/h2>.*revoked, or it has expired[\s\S]*Sign in at HighQ again/);
     expect(html).toContain('No longer accepted');
     expect(html).toContain('Connection ended');
+    expect(html).toContain('Calls work until the access token ends');
+    expect(html).not.toContain('The refresh token is good for');
+    expect(await manager.connection('ann').getAccessToken()).toBeTruthy();
+    await bench.clock.advance(5 * HOUR);
+    expect(await shown()).toContain('Calls to HighQ do not work until somebody signs in');
   });
 
   it('the last problem with advice, and the warnings of the year', async () => {

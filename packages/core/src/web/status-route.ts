@@ -11,7 +11,8 @@ export async function showStatus(visit: Visit): Promise<Response> {
   const { connectionId, all } = await admitted(visit);
   const { request, cookies } = visit;
   const html = prefersHtml(request);
-  const told = html && wantsPage(request) && !isPrefetch(request) ? cookies.read('notice') : null;
+  const read = html && request.method === 'GET' && wantsPage(request) && !isPrefetch(request);
+  const told = read ? cookies.read('notice') : null;
   const view = connectionId === null ? null : await readStatus(visit, connectionId);
   const list = all ? await readConnections(visit) : null;
   const sight: StatusSight = {

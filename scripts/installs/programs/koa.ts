@@ -26,7 +26,7 @@ app.use(highq(options));
 app.use((ctx, next) => (ctx.path === '/health' ? highqHealth(manager)(ctx, next) : next()));
 app.use(requireHighQ());
 app.use(async (ctx, next) => {
-  ctx.state.userId = (await ctx.highq.status()).userEmail;
+  ctx.state.userId = (await ctx.highq.status()).connectionId;
   await next();
 });
 app.use(sites);

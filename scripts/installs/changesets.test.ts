@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -30,9 +30,20 @@ function copyWorkspace(): string {
   return folder;
 }
 
-/** Lets `changeset version` carry out one changeset; gives the versions that moved, and every file that changed. */
-function release(name: string, bump: string): { moved: Record<string, string>; files: string[] } {
+interface Released {
+  /** Versions that moved. */
+  readonly moved: Readonly<Record<string, string>>;
+  /** Every file that changed. */
+  readonly files: readonly string[];
+}
+
+/** Lets `changeset version` carry out one changeset, in a copy in which packages have the given versions. */
+function release(name: string, bump: string, versions: ReadonlyMap<string, string> = before): Released {
   copy = copyWorkspace();
+  for (const { folder, manifest } of published) {
+    const version = versions.get(manifest.name) ?? manifest.version;
+    writeFileSync(join(copy, 'packages', folder, 'package.json'), JSON.stringify({ ...manifest, version }));
+  }
   const git = (...args: string[]): string =>
     execFileSync('git', ['-c', 'user.name=test', '-c', 'user.email=test@localhost', ...args], {
       cwd: copy,
@@ -41,7 +52,6 @@ function release(name: string, bump: string): { moved: Record<string, string>; f
   git('init', '--quiet', '--initial-branch=main');
   git('add', '--all');
   git('commit', '--quiet', '--message=before');
-  mkdirSync(join(copy, '.changeset'), { recursive: true });
   writeFileSync(join(copy, '.changeset/one.md'), `---\n'${name}': ${bump}\n---\n\nA change.\n`);
   execFileSync(process.execPath, [join(root, 'node_modules/@changesets/cli/bin.js'), 'version'], {
     cwd: copy,
@@ -52,7 +62,7 @@ function release(name: string, bump: string): { moved: Record<string, string>; f
     return [manifest.name, version] as const;
   });
   return {
-    moved: Object.fromEntries(after.filter(([each, version]) => version !== before.get(each))),
+    moved: Object.fromEntries(after.filter(([each, version]) => version !== versions.get(each))),
     files: git('status', '--porcelain', '--untracked-files=all')
       .split('\n')
       .filter((line) => line !== '')
@@ -78,6 +88,11 @@ describe('a changeset', () => {
 
   it('of a patch on core moves core only, because its users take it by their ranges', () => {
     expect(release(CORE, 'patch').moved).toEqual({ [CORE]: bumped(CORE, 'patch') });
+  });
+
+  it('of a minor on core 1.0 moves core only, for the same reason', () => {
+    const grown = new Map([...before, [CORE, '1.0.0']]);
+    expect(release(CORE, 'minor', grown).moved).toEqual({ [CORE]: '1.1.0' });
   });
 
   it('of a minor on core moves those whose range would not take it, by a patch, and then all of them do', () => {

@@ -52,9 +52,10 @@ export function expectTwoAnswers(printed: string): void {
 
 /** The sample as it stands, then the command: a person's code for tokens, tokens for sites. */
 export async function useEmulator(project: Project): Promise<string> {
-  project.write('server.js', 'console.log(process.env.HIGHQ_INSTANCE_URL);\n');
-  const printed = await project.run('node quick-start.mts');
-  if (!printed.includes('http://127.0.0.1:')) throw new StepFailed(`server.js was not started:\n${printed}`);
+  project.write('server.js', "require('node:fs').writeFileSync('seen', process.env.HIGHQ_INSTANCE_URL);\n");
+  await project.run('node quick-start.mts');
+  const seen = await project.run('cat seen');
+  if (!/^http:\/\/127\.0\.0\.1:\d+\/acme$/.test(seen)) throw new StepFailed(`server.js saw ${seen}`);
   const emulator = await startEmulator(project);
   try {
     const exchanged = await fetch(`${emulator.instanceUrl}/api/oauth2/token`, {
@@ -122,8 +123,8 @@ export async function callThroughStore(
 }
 
 async function answered(emulator: Started): Promise<{ count: number }> {
-  const log = await askEmulator<{ requests: { path: string; status: number }[] }>(emulator, 'requests');
-  const good = log.requests.filter(({ path, status }) => path.endsWith('/api/6/sites') && status === 200);
+  const log = await askEmulator<{ entries: { path: string; status: number }[] }>(emulator, 'requests');
+  const good = log.entries.filter(({ path, status }) => path.endsWith('/api/6/sites') && status === 200);
   return { count: good.length };
 }
 

@@ -11,7 +11,6 @@ const STRICT = {
   noImplicitOverride: true,
   experimentalDecorators: true,
   target: 'es2023',
-  lib: ['es2023', 'esnext.disposable'],
   types: ['node'],
   module: 'nodenext',
   // Types of the package are checked too, and not only where the program touches them.

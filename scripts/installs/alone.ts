@@ -54,5 +54,5 @@ export async function installAlone(
   const entries = entryPointsOf(manifest).join(' ');
   await project.run(`node probe.cjs ${entries}`);
   const printed = await project.run(`node probe.mjs ${entries}`);
-  return { project, names: printed.trim().split('\n').at(-1) ?? '' };
+  return { project, names: /\d+ names/.exec(printed)?.[0] ?? '' };
 }

@@ -75,13 +75,25 @@ export async function followQuickStart(
       return useEmulator(project);
     case 'testkit':
       return runSuite(project);
-    case 'store-sqlite':
     case 'store-redis':
+      await callThroughStore(kit, node, project, code);
+      await project.run(`${NPM_INSTALL} ${versions('ioredis') ?? 'ioredis'}`);
+      return `${await callThroughStore(kit, node, project, onIoredis(code))} by each client`;
+    case 'store-sqlite':
     case 'store-postgres':
       return callThroughStore(kit, node, project, code);
     default:
       throw new Error(`scripts/installs does not know how to follow the README of packages/${folder}`);
   }
+}
+
+/** The sample for node-redis as somebody writes it who has ioredis. */
+function onIoredis(code: string): string {
+  return code
+    .replace("import { createClient } from 'redis';", "import { Redis } from 'ioredis';")
+    .replace(/createClient\(.*\)/, "new Redis(process.env.REDIS_URL ?? '')")
+    .replace('await client.connect();\n', '')
+    .replace('client.destroy()', 'client.disconnect()');
 }
 
 function withVersions(script: string, versions: Versions): string {

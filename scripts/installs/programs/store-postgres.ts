@@ -6,8 +6,8 @@ async function main(): Promise<void> {
   const pool = new Pool({ host: '127.0.0.1' });
   const options: PostgresStoreOptions = { pool, schema: 'highq', timeoutMs: 2000 };
   const store: PostgresStore = postgresStore(options);
-  const any: TokenStore = store;
-  console.log(typeof any.close, typeof store.migrate);
+  const shared: TokenStore = store;
+  console.log(typeof shared.close, typeof store.migrate);
   await store.close();
   await pool.end();
 }

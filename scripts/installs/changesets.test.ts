@@ -76,9 +76,8 @@ function bumped(name: string, bump: 'patch' | 'minor'): string {
 
 describe('a changeset', () => {
   it.each([
-    ['patch', 'koa'],
     ['minor', 'koa'],
-    ['minor', 'store-sqlite'],
+    ['patch', 'store-sqlite'],
   ] as const)('of a %s on packages/%s moves no other version', (bump, folder) => {
     const name = `@hq-oauth/${folder}`;
     const { moved, files } = release(name, bump);

@@ -12,7 +12,7 @@ import { parseArgs } from 'node:util';
 import { installAlone } from './installs/alone.ts';
 import { type Kit, type NodeVersion, provideNode } from './installs/kit.ts';
 import { attwProblems, publintProblems } from './installs/linters.ts';
-import { lowestCoreOf, lowestPeersOf } from './installs/lowest.ts';
+import { installedPeers, lowestCoreOf } from './installs/lowest.ts';
 import { metadataProblems } from './installs/metadata.ts';
 import { Project } from './installs/project.ts';
 import { type PublishedPackage, publishedPackages, readManifest } from './installs/published.ts';
@@ -116,19 +116,11 @@ async function installed(kit: Kit, node: NodeVersion, each: PublishedPackage): P
   await check(node.version, each, 'quick start', () =>
     followQuickStart(kit, node, each, newest(kit), 'readme'),
   );
-  const peers = lowestPeersOf(each.manifest);
   if (Object.keys(each.manifest.peerDependencies ?? {}).length === 0) return;
   await check(node.version, each, 'lowest peers', async () => {
     const core = await lowestCore(kit, node, each);
     await followQuickStart(kit, node, each, lowest(kit, each, core), 'lowest');
-    const all = [
-      ...(core ? [`core ${core.version}`] : []),
-      ...Object.entries(peers).map((peer) => peer.join(' ')),
-    ];
-    return all
-      .join(', ')
-      .replaceAll(/@nestjs\/(core|terminus)\S* \S+(, )?/g, '')
-      .replace(/, $/, '');
+    return installedPeers(join(folder, `node-${node.major}`, `${each.folder}-lowest`), each.manifest);
   });
 }
 

@@ -1,5 +1,7 @@
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
 import semver from 'semver';
-import type { Manifest } from './published.ts';
+import { type Manifest, readManifest } from './published.ts';
 
 /** The lowest version that a range takes. */
 export function lowestOf(range: string): string {
@@ -15,6 +17,20 @@ export function lowestPeersOf({ peerDependencies = {} }: Manifest): Record<strin
       .filter(([name]) => !name.startsWith('@hq-oauth/'))
       .map(([name, range]) => [name, lowestOf(range)]),
   );
+}
+
+/** The peers that a folder holds, with their versions; throws where one is not the lowest. Optional ones may be absent. */
+export function installedPeers(folder: string, { peerDependencies = {} }: Manifest): string {
+  return Object.entries(peerDependencies)
+    .map(([name, range]) => ({ name, range, file: join(folder, 'node_modules', name, 'package.json') }))
+    .filter(({ file }) => existsSync(file))
+    .map(({ name, range, file }) => {
+      const { version } = readManifest(file);
+      const wanted = range.startsWith('workspace:') ? version : lowestOf(range);
+      if (version !== wanted) throw new Error(`${name} ${version} was tried, and not ${wanted}`);
+      return `${name.replace('@hq-oauth/', '')} ${version}`;
+    })
+    .join(', ');
 }
 
 export interface LowestCore {

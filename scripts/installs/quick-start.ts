@@ -90,7 +90,7 @@ export async function followQuickStart(
 /** The sample for node-redis as somebody writes it who has ioredis. */
 function onIoredis(code: string): string {
   return code
-    .replace("import { createClient } from 'redis';", "import { Redis } from 'ioredis';")
+    .replace("import { createClient } from 'redis';", "import Redis from 'ioredis';")
     .replace(/createClient\(.*\)/, "new Redis(process.env.REDIS_URL ?? '')")
     .replace('await client.connect();\n', '')
     .replace('client.destroy()', 'client.disconnect()');

@@ -34,9 +34,10 @@ const example = (...framework: string[]): ImportRule => ({
     '@hq-oauth/store-sqlite',
     '@hq-oauth/store-redis',
     '@hq-oauth/store-postgres',
+    'example-kit',
     ...framework,
   ],
-  tests: [EMULATOR, BROWSER, ...TEST_TOOLS],
+  tests: [EMULATOR, ...TEST_TOOLS],
 });
 
 /** The table of the architecture: arrows point from apps to adapters to core, and from stores to core. */
@@ -93,8 +94,9 @@ export const IMPORT_TABLE: Readonly<Record<string, ImportRule>> = {
     ],
     tests: TEST_TOOLS,
   },
+  'apps/example-kit': { production: [CORE], tests: [EMULATOR, BROWSER, ...TEST_TOOLS] },
   'apps/express-example': example('express', '@hq-oauth/express'),
-  'apps/koa-example': example('koa', '@hq-oauth/koa'),
+  'apps/koa-example': example('koa', '@koa/router', '@koa/bodyparser', '@hq-oauth/koa'),
   'apps/nestjs-example': example(
     '@nestjs/common',
     '@nestjs/core',

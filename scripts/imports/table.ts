@@ -96,7 +96,8 @@ export const IMPORT_TABLE: Readonly<Record<string, ImportRule>> = {
   },
   'apps/example-kit': { production: [CORE], tests: [EMULATOR, BROWSER, ...TEST_TOOLS] },
   'apps/express-example': example('express', '@hq-oauth/express'),
-  'apps/koa-example': example('koa', '@koa/router', '@koa/bodyparser', '@hq-oauth/koa'),
+  // Its start without any instance makes two emulators: one command serves one.
+  'apps/koa-example': example('koa', '@koa/router', '@koa/bodyparser', '@hq-oauth/koa', EMULATOR),
   'apps/nestjs-example': example(
     '@nestjs/common',
     '@nestjs/core',

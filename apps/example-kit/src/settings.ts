@@ -21,6 +21,12 @@ export class Settings {
     return this.#env[name] || undefined;
   }
 
+  required(option: string, name: string): string {
+    const value = this.#env[name];
+    if (!value) this.report(option, name, 'is missing');
+    return value ?? '';
+  }
+
   port(fallback: number): number {
     const port = Number(this.#env.PORT || fallback);
     if (!Number.isInteger(port) || port < 1 || port > 65_535) {

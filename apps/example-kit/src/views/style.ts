@@ -14,6 +14,8 @@ nav{display:flex;gap:.25rem;flex:1 1 auto}
 nav a{padding:.3125rem .75rem;border-radius:.5rem;text-decoration:none;color:var(--soft);font-weight:500}
 nav a:hover{color:var(--text)}
 nav a[aria-current]{background:var(--tint);color:var(--accent)}
+nav.places{flex:0 0 auto;gap:0;border:1px solid var(--line);border-radius:.5rem;overflow:hidden}
+.places a{border-radius:0;font-size:.875rem;padding:.125rem .625rem;text-transform:capitalize}
 .who{display:flex;gap:.75rem;align-items:center;color:var(--soft);font-size:.9375rem}
 main{max-width:68rem;margin:0 auto;padding:2rem 1.25rem 4rem}
 .crumb{margin:0 0 .5rem;font-size:.9375rem;color:var(--soft)}

@@ -8,7 +8,7 @@ const HOUR = 3_600_000;
 
 /** What a person sees of each of the examples. Pages are what takes time here, so each test asks for few. */
 export function browserWalk(start: StartExample): void {
-  describe.skipIf(withoutChromium)('in a browser', () => {
+  describe.skipIf(withoutChromium)('in a browser', { timeout: 60_000 }, () => {
     let example: RunningExample;
     let browser: Browser;
     let context: BrowserContext;

@@ -37,7 +37,7 @@ const example = (...framework: string[]): ImportRule => ({
     'example-kit',
     ...framework,
   ],
-  tests: [EMULATOR, ...TEST_TOOLS],
+  tests: [EMULATOR, BROWSER, ...TEST_TOOLS],
 });
 
 /** The table of the architecture: arrows point from apps to adapters to core, and from stores to core. */

@@ -76,7 +76,14 @@ export function createApp({ manager, firmPassword, ...sessionOptions }: Dependen
     res.redirect(303, '/login');
   });
 
-  app.use(highq({ manager, connectionId: (req) => sessions.userOf(req)?.id, returnTo: '/matters' }));
+  app.use(
+    highq({
+      manager,
+      connectionId: (req) => sessions.userOf(req)?.id,
+      authorize: (req, action) => sessions.userOf(req) !== null && action !== 'status-all',
+      returnTo: '/matters',
+    }),
+  );
   app.get('/', firmOnly, (_req, res) => res.redirect(303, '/matters'));
   app.use(['/matters', '/people', '/connection'], firmOnly, requireHighQ());
   matterRoutes(app, show);

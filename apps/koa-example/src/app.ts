@@ -51,6 +51,7 @@ export function createApp({ instances, sessionSecret, firmPassword }: Dependenci
     highq({
       manager: (ctx) => instances.of(ctx).manager,
       connectionId: (ctx) => sessions.userOf(ctx)?.id,
+      authorize: (ctx, action) => sessions.userOf(ctx) !== null && action !== 'status-all',
       returnTo: '/matters',
     }),
   );

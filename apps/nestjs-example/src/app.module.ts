@@ -45,6 +45,7 @@ export class AppModule {
         managerOptions: { ...managerOptions, store, redirectUri: config.redirectUri },
         closeTimeoutMs: STOP_MS,
         connectionId: (req: Request) => sessions.userOf(req)?.id,
+        authorize: (req: Request, action) => sessions.userOf(req) !== null && action !== 'status-all',
         returnTo: '/matters',
       }),
     });

@@ -98,6 +98,14 @@ export function appWalk(start: StartExample): void {
       expect(await nobody.text()).toContain('HighQ knows nobody with this address.');
     });
 
+    it('show the status of a connection to whose it is, and to nobody else', async () => {
+      const session = await connected();
+      const own = await http.page('/highq/status', session);
+      expect([own.status, await own.text()]).toEqual([200, expect.stringContaining('user@clientname.com')]);
+      expect((await http.page('/highq/status', '')).status).toBe(401);
+      expect((await http.page('/highq/status?connection=jonas', session)).status).toBe(403);
+    });
+
     it('are kept in no cache and framed nowhere, and run no script', async () => {
       const response = await http.page('/matters', await connected());
       expect(response.headers.get('cache-control')).toBe('no-store');

@@ -92,6 +92,10 @@ export function browserWalk(start: StartExample): void {
       await link('Connection').click();
       await page.getByText('Access renewed', { exact: true }).waitFor();
       expect(await page.locator('dt:text-is("Renewals so far") + dd').textContent()).toBe('1');
+      await link('Status').click();
+      await page.getByRole('heading', { name: 'Connected', exact: true }).waitFor();
+      expect(await page.locator('dt:text-is("Generation") + dd').textContent()).toBe('2');
+      await page.goBack();
       await button('Disconnect').click();
       await page.getByText('Not connected', { exact: true }).waitFor();
       expect(await state()).toBe('disconnected');

@@ -1,5 +1,6 @@
 export { appWalk } from './app-walk.fixture.ts';
 export { browserWalk } from './browser-walk.fixture.ts';
+export { complaintsOf, launchChromium, withoutChromium } from './chromium.fixture.ts';
 export { httpTo } from './http.fixture.ts';
 export {
   closeServer,

@@ -3,10 +3,12 @@ import { type Html, html } from './html.ts';
 
 export type Section = 'matters' | 'people' | 'connection';
 
-const SECTIONS: readonly { section: Section; path: string; name: string }[] = [
+const SECTIONS: readonly { section?: Section; path: string; name: string }[] = [
   { section: 'matters', path: '/matters', name: 'Matters' },
   { section: 'people', path: '/people', name: 'People' },
   { section: 'connection', path: '/connection', name: 'Connection' },
+  // A page of hq-oauth's own, with its own looks.
+  { path: '/highq/status', name: 'Status' },
 ];
 
 /** Where the same program serves another HighQ instance. */
@@ -27,7 +29,7 @@ export interface Frame {
 export function layout({ title, user, section, places = [] }: Frame, content: Html): string {
   const links = SECTIONS.map(
     ({ section: one, path, name }) =>
-      html`<a href="${path}"${one === section ? html` aria-current="page"` : ''}>${name}</a>`,
+      html`<a href="${path}"${one && one === section ? html` aria-current="page"` : ''}>${name}</a>`,
   );
   return html`<!doctype html>
 <html lang="en">

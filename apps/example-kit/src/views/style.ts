@@ -58,8 +58,9 @@ button.quiet,.button.quiet{background:transparent;color:var(--text);border-color
 .empty{padding:2rem 1.25rem;color:var(--soft);text-align:center}
 code{font-family:ui-monospace,SFMono-Regular,Menlo,monospace;font-size:.9em}
 @media (max-width:40rem){
-.bar{padding:.75rem 1rem}.who{margin-left:auto}nav{order:1;width:100%;flex-basis:100%}main{padding:1.5rem 1rem 3rem}
-h1{font-size:1.375rem}th,td{padding:.625rem .875rem}dl{grid-template-columns:1fr;gap:0}dd{margin:0 0 .75rem}
+.bar{padding:.75rem 1rem}.who{margin-left:auto}nav{order:2;width:100%;flex-basis:100%}nav.places{order:1;width:auto;flex-basis:auto}nav a{padding:.3125rem .625rem}main{padding:1.5rem 1rem 3rem}
+h1{font-size:1.375rem}th,td{padding:.625rem .875rem}dl{grid-template-columns:1fr;gap:0}dd:not(:last-child){margin:0 0 .75rem}
+.list .line{grid-template-columns:1fr}.list .line .size{grid-area:auto;font-size:.875rem}
 .search{grid-template-columns:1fr}td.text{min-width:10rem}}
 @media (max-width:27rem){.who span{display:none}}
 `;

@@ -14,11 +14,11 @@ const CORE = '@hq-oauth/core';
 const EMULATOR = '@hq-oauth/emulator';
 const TESTKIT = '@hq-oauth/testkit';
 const TEST_TOOLS = ['vitest', 'fast-check'];
-const BROWSER = 'playwright-core';
+const BROWSER = ['playwright-core', 'axe-core'];
 
 const adapter = (...framework: string[]): ImportRule => ({
   production: [CORE, ...framework],
-  tests: [EMULATOR, TESTKIT, BROWSER, ...TEST_TOOLS],
+  tests: [EMULATOR, TESTKIT, ...BROWSER, ...TEST_TOOLS],
   clocks: 'none',
   maxLines: 150,
 });
@@ -37,7 +37,7 @@ const example = (...framework: string[]): ImportRule => ({
     'example-kit',
     ...framework,
   ],
-  tests: [EMULATOR, BROWSER, ...TEST_TOOLS],
+  tests: [EMULATOR, ...BROWSER, ...TEST_TOOLS],
 });
 
 /** The table of the architecture: arrows point from apps to adapters to core, and from stores to core. */
@@ -55,7 +55,7 @@ export const IMPORT_TABLE: Readonly<Record<string, ImportRule>> = {
     tests: [
       EMULATOR,
       TESTKIT,
-      BROWSER,
+      ...BROWSER,
       '@nestjs/platform-express',
       '@nestjs/platform-fastify',
       '@nestjs/terminus',
@@ -79,7 +79,7 @@ export const IMPORT_TABLE: Readonly<Record<string, ImportRule>> = {
     ],
     tests: TEST_TOOLS,
   },
-  'packages/emulator': { production: ['hono', '@hono/node-server'], tests: [BROWSER, ...TEST_TOOLS] },
+  'packages/emulator': { production: ['hono', '@hono/node-server'], tests: [...BROWSER, ...TEST_TOOLS] },
   'packages/cli': {
     production: [
       CORE,
@@ -94,7 +94,7 @@ export const IMPORT_TABLE: Readonly<Record<string, ImportRule>> = {
     ],
     tests: TEST_TOOLS,
   },
-  'apps/example-kit': { production: [CORE], tests: [EMULATOR, BROWSER, ...TEST_TOOLS] },
+  'apps/example-kit': { production: [CORE], tests: [EMULATOR, ...BROWSER, ...TEST_TOOLS] },
   'apps/express-example': example('express', '@hq-oauth/express'),
   // Its start without any instance makes two emulators: one command serves one.
   'apps/koa-example': example('koa', '@koa/router', '@koa/bodyparser', '@hq-oauth/koa', EMULATOR),

@@ -1,4 +1,4 @@
 import { browserWalk } from 'example-kit/testing';
 import { startExample } from './example.fixture.ts';
 
-browserWalk(startExample);
+browserWalk(startExample, { accessibility: true });

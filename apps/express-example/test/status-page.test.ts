@@ -5,11 +5,11 @@ import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { highq, highqErrors } from '@hq-oauth/express';
 import type { AxeResults } from 'axe-core';
+import { complaintsOf, launchChromium, type RunningExample, withoutChromium } from 'example-kit/testing';
 import express from 'express';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { complaintsOf, launchChromium, withoutChromium } from './chromium.fixture.ts';
-import { type RunningExample, startExample } from './example.fixture.ts';
+import { startExample } from './example.fixture.ts';
 
 const HOUR = 3_600_000;
 const LOOKS: readonly (readonly [string, BrowserContextOptions])[] = [

@@ -1,13 +1,19 @@
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { findingsOn } from './accessibility.fixture.ts';
 import { complaintsOf, launchChromium, withoutChromium } from './chromium.fixture.ts';
 import { httpTo } from './http.fixture.ts';
 import type { RunningExample, StartExample } from './running-example.fixture.ts';
 
 const HOUR = 3_600_000;
 
+export interface BrowserWalkOptions {
+  /** Whether axe looks at the pages, too. The examples share their views, so one of them will do. @default false */
+  readonly accessibility?: boolean;
+}
+
 /** What a person sees of each of the examples. Pages are what takes time here, so each test asks for few. */
-export function browserWalk(start: StartExample): void {
+export function browserWalk(start: StartExample, { accessibility = false }: BrowserWalkOptions = {}): void {
   describe.skipIf(withoutChromium)('in a browser', { timeout: 60_000 }, () => {
     let example: RunningExample;
     let browser: Browser;
@@ -35,6 +41,7 @@ export function browserWalk(start: StartExample): void {
     const heading = (on = page) => on.getByRole('heading', { level: 1 }).textContent();
     const matters = (on = page) => on.locator('main a[href^="/matters/"]').count();
     const state = async () => (await example.manager.connection('amara').status()).state;
+    const findings = () => (accessibility ? findingsOn(page) : []);
     const codes = () => example.emulator.ledger.count({ kind: 'presented', tokenType: 'code' });
 
     /** As after the firm's own sign-in, which the first test goes through. */
@@ -55,6 +62,7 @@ export function browserWalk(start: StartExample): void {
 
     it('F82 F98 connects after the account is confirmed, goes on with the page open past expiry, and disconnects', async () => {
       await page.goto(`${example.url}/matters`);
+      expect(await findings()).toEqual([]);
       await page.getByLabel('E-mail address').fill('amara@hartwell-lyle.example');
       await page.getByLabel('Password').fill('password');
       await button('Sign in').click();
@@ -68,6 +76,7 @@ export function browserWalk(start: StartExample): void {
       expect(await heading()).toBe('Matters');
       expect(page.url()).toBe(`${example.url}/matters`);
       expect(await matters()).toBe(5);
+      expect(await findings()).toEqual([]);
 
       example.emulator.clock.advance(6 * HOUR);
       await link(/Harbour Wind Farm/).click();
@@ -85,6 +94,7 @@ export function browserWalk(start: StartExample): void {
         'Satisfied',
         '4.1',
       ]);
+      expect(await findings()).toEqual([]);
       expect(example.emulator.ledger.refreshes()).toBe(1);
       expect(example.emulator.requests.count({ status: 403 })).toBe(0);
       expect(codes()).toBe(1);
@@ -92,6 +102,7 @@ export function browserWalk(start: StartExample): void {
       await link('Connection').click();
       await page.getByText('Access renewed', { exact: true }).waitFor();
       expect(await page.locator('dt:text-is("Renewals so far") + dd').textContent()).toBe('1');
+      expect(await findings()).toEqual([]);
       await link('Status').click();
       await page.getByRole('heading', { name: 'Connected', exact: true }).waitFor();
       expect(await page.locator('dt:text-is("Generation") + dd').textContent()).toBe('2');

@@ -1,3 +1,4 @@
+export { type FirmConfig, readFirmConfig } from './config.ts';
 export { type Failure, failureOf, statusFromHighQ } from './failure.ts';
 export { FIRM_USERS, type FirmUser, firmUser, signedInAs } from './firm-users.ts';
 export {

@@ -1,34 +1,11 @@
-import { Settings } from 'example-kit';
+import { type FirmConfig, readFirmConfig } from 'example-kit';
 
-/** What the example itself needs; the HIGHQ_… variables are read by the token manager. */
-export interface Config {
-  readonly port: number;
-  readonly host: string;
-  /** Where browsers reach this program: an origin, without a slash at the end. */
-  readonly publicUrl: string;
-  readonly redirectUri: string;
-  readonly databasePath: string;
+export interface Config extends FirmConfig {
   /** A PostgreSQL, which then takes the place of the SQLite file. */
   readonly databaseUrl: string | undefined;
-  /** Signs the session cookie. */
-  readonly sessionSecret: string;
-  /** Of the two people of the firm. */
-  readonly firmPassword: string;
 }
 
 /** @throws ConfigurationError with every problem */
 export function readConfig(env: NodeJS.ProcessEnv): Config {
-  const settings = new Settings(env);
-  const port = settings.port(3000);
-  const publicUrl = settings.publicUrl('PUBLIC_URL', `http://127.0.0.1:${port}`);
-  return settings.complete({
-    port,
-    host: settings.text('HOST', '127.0.0.1'),
-    publicUrl,
-    redirectUri: settings.text('HIGHQ_REDIRECT_URI', `${publicUrl}/highq/callback`),
-    databasePath: settings.text('DATABASE_PATH', './matters.db'),
-    databaseUrl: settings.optional('DATABASE_URL'),
-    sessionSecret: settings.sessionSecret(),
-    firmPassword: settings.firmPassword(),
-  });
+  return { ...readFirmConfig(env), databaseUrl: env.DATABASE_URL || undefined };
 }

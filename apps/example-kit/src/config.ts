@@ -1,7 +1,7 @@
-import { Settings } from 'example-kit';
+import { type Environment, Settings } from './settings.ts';
 
-/** What the example itself needs; the HIGHQ_… variables are read by the token manager. */
-export interface Config {
+/** What an example at one host needs; the HIGHQ_… variables are read by the token manager. */
+export interface FirmConfig {
   readonly port: number;
   readonly host: string;
   /** Where browsers reach this program: an origin, without a slash at the end. */
@@ -15,7 +15,7 @@ export interface Config {
 }
 
 /** @throws ConfigurationError with every problem */
-export function readConfig(env: NodeJS.ProcessEnv): Config {
+export function readFirmConfig(env: Environment): FirmConfig {
   const settings = new Settings(env);
   const port = settings.port(3000);
   const publicUrl = settings.publicUrl('PUBLIC_URL', `http://127.0.0.1:${port}`);

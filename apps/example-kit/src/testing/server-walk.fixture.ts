@@ -46,6 +46,8 @@ export function serverWalk(options: ServerWalkOptions): void {
 
     beforeEach(async () => {
       emulator = await startEmulator();
+      // It moves only when told: a slow machine must not let an answer go that is to be held back.
+      emulator.clock.setRate(0);
       const port = await freePort();
       url = options.url?.(port) ?? `http://127.0.0.1:${port}`;
       http = httpTo(url);

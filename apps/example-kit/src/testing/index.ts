@@ -1,3 +1,4 @@
+export { findingsOn } from './accessibility.fixture.ts';
 export { appWalk } from './app-walk.fixture.ts';
 export { browserWalk } from './browser-walk.fixture.ts';
 export { complaintsOf, launchChromium, withoutChromium } from './chromium.fixture.ts';

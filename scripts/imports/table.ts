@@ -34,6 +34,7 @@ const example = (...framework: string[]): ImportRule => ({
     '@hq-oauth/store-sqlite',
     '@hq-oauth/store-redis',
     '@hq-oauth/store-postgres',
+    'example-kit',
     ...framework,
   ],
   tests: [EMULATOR, ...BROWSER, ...TEST_TOOLS],
@@ -93,8 +94,10 @@ export const IMPORT_TABLE: Readonly<Record<string, ImportRule>> = {
     ],
     tests: TEST_TOOLS,
   },
+  'apps/example-kit': { production: [CORE], tests: [EMULATOR, ...BROWSER, ...TEST_TOOLS] },
   'apps/express-example': example('express', '@hq-oauth/express'),
-  'apps/koa-example': example('koa', '@hq-oauth/koa'),
+  // Its start without any instance makes two emulators: one command serves one.
+  'apps/koa-example': example('koa', '@koa/router', '@koa/bodyparser', '@hq-oauth/koa', EMULATOR),
   'apps/nestjs-example': example(
     '@nestjs/common',
     '@nestjs/core',

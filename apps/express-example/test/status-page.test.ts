@@ -1,15 +1,18 @@
 import { once } from 'node:events';
-import { readFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
-import { createRequire } from 'node:module';
 import type { AddressInfo } from 'node:net';
 import { highq, highqErrors } from '@hq-oauth/express';
-import type { AxeResults } from 'axe-core';
+import {
+  complaintsOf,
+  findingsOn,
+  launchChromium,
+  type RunningExample,
+  withoutChromium,
+} from 'example-kit/testing';
 import express from 'express';
 import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { complaintsOf, launchChromium, withoutChromium } from './chromium.fixture.ts';
-import { type RunningExample, startExample } from './example.fixture.ts';
+import { startExample } from './example.fixture.ts';
 
 const HOUR = 3_600_000;
 const LOOKS: readonly (readonly [string, BrowserContextOptions])[] = [
@@ -18,7 +21,6 @@ const LOOKS: readonly (readonly [string, BrowserContextOptions])[] = [
 ];
 
 describe.skipIf(withoutChromium)('the status page in a browser', () => {
-  let axe: string;
   let example: RunningExample;
   let server: Server;
   let url: string;
@@ -27,7 +29,6 @@ describe.skipIf(withoutChromium)('the status page in a browser', () => {
   let complaints: readonly string[];
 
   beforeAll(async () => {
-    axe = await readFile(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
     browser = await launchChromium();
   });
   afterAll(() => browser.close());
@@ -73,18 +74,7 @@ describe.skipIf(withoutChromium)('the status page in a browser', () => {
       .filter({ has: page.getByText(name, { exact: true }) })
       .locator('dd');
 
-  /** What axe finds that keeps somebody from using the page; and whether it fits its window. */
-  async function findings(): Promise<readonly string[]> {
-    await page.evaluate(axe);
-    const { violations } = (await page.evaluate('axe.run(document)')) as AxeResults;
-    const fits = await page.evaluate('document.documentElement.scrollWidth <= innerWidth');
-    return [
-      ...violations.map(
-        ({ id, impact, nodes }) => `${impact}: ${id} at ${nodes.map(({ target }) => target)}`,
-      ),
-      ...(fits ? [] : ['wider than its window']),
-    ];
-  }
+  const findings = () => findingsOn(page);
 
   it.each(LOOKS)(
     'has nothing that keeps somebody out, %s, nor have the pages of a sign-in',

@@ -14,6 +14,8 @@ nav{display:flex;gap:.25rem;flex:1 1 auto}
 nav a{padding:.3125rem .75rem;border-radius:.5rem;text-decoration:none;color:var(--soft);font-weight:500}
 nav a:hover{color:var(--text)}
 nav a[aria-current]{background:var(--tint);color:var(--accent)}
+nav.places{flex:0 0 auto;gap:0;border:1px solid var(--line);border-radius:.5rem;overflow:hidden}
+.places a{border-radius:0;font-size:.875rem;padding:.125rem .625rem;text-transform:capitalize}
 .who{display:flex;gap:.75rem;align-items:center;color:var(--soft);font-size:.9375rem}
 main{max-width:68rem;margin:0 auto;padding:2rem 1.25rem 4rem}
 .crumb{margin:0 0 .5rem;font-size:.9375rem;color:var(--soft)}
@@ -56,8 +58,9 @@ button.quiet,.button.quiet{background:transparent;color:var(--text);border-color
 .empty{padding:2rem 1.25rem;color:var(--soft);text-align:center}
 code{font-family:ui-monospace,SFMono-Regular,Menlo,monospace;font-size:.9em}
 @media (max-width:40rem){
-.bar{padding:.75rem 1rem}.who{margin-left:auto}nav{order:1;width:100%;flex-basis:100%}main{padding:1.5rem 1rem 3rem}
-h1{font-size:1.375rem}th,td{padding:.625rem .875rem}dl{grid-template-columns:1fr;gap:0}dd{margin:0 0 .75rem}
+.bar{padding:.75rem 1rem}.who{margin-left:auto}nav{order:2;width:100%;flex-basis:100%}nav.places{order:1;width:auto;flex-basis:auto}nav a{padding:.3125rem .625rem}main{padding:1.5rem 1rem 3rem}
+h1{font-size:1.375rem}th,td{padding:.625rem .875rem}dl{grid-template-columns:1fr;gap:0}dd:not(:last-child){margin:0 0 .75rem}
+.list .line{grid-template-columns:1fr}.list .line .size{grid-area:auto;font-size:.875rem}
 .search{grid-template-columns:1fr}td.text{min-width:10rem}}
 @media (max-width:27rem){.who span{display:none}}
 `;

@@ -1,4 +1,5 @@
-import type { Connection } from '@hq-oauth/core';
+import { type Connection, isHighQError } from '@hq-oauth/core';
+import { statusFromHighQ } from './failure.ts';
 
 type Client = Connection['client'];
 
@@ -64,7 +65,7 @@ export async function sheetPage(client: Client, sheetId: string, offset: number)
   return { columns, rows, total: Number(text(sheet.totalrecordcount)) || rows.length };
 }
 
-export async function personByEmail(client: Client, email: string): Promise<Person> {
+async function personByEmail(client: Client, email: string): Promise<Person> {
   const path = `6/users/${encodeURIComponent(email)}`;
   const body = object(await client.get(path, { searchParams: { type: 'email' } }).json());
   return {
@@ -72,6 +73,20 @@ export async function personByEmail(client: Client, email: string): Promise<Pers
     name: `${text(body.firstname)} ${text(body.lastname)}`.trim(),
     email: text(body.email),
   };
+}
+
+/** The person with this address, or why there is none to see. */
+export async function lookUp(client: Client, email: string): Promise<{ found: Person } | { note: string }> {
+  try {
+    return { found: await personByEmail(client, email) };
+  } catch (error) {
+    const status = statusFromHighQ(error);
+    if (status === 403 || (isHighQError(error) && error.code === 'permission_denied')) {
+      return { note: 'HighQ does not let you look this person up.' };
+    }
+    if (status === 404) return { note: 'HighQ knows nobody with this address.' };
+    throw error;
+  }
 }
 
 function kindOf(alias: string): ColumnKind {

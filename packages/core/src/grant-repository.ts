@@ -13,7 +13,7 @@ import { safeError } from './redact.ts';
 import type { SealBinding, Sealer } from './sealer.ts';
 import { type LeaseSight, type StoreTime, sightLease } from './store-time.ts';
 import type { Timings } from './timings.ts';
-import type { StoreKey, StoreRow, StoreValue, TokenStore } from './token-store.ts';
+import type { ListedRow, ListQuery, StoreKey, StoreRow, StoreValue, TokenStore } from './token-store.ts';
 
 /** An answer that took longer than this by either clock is too old to tell the time by. */
 const SLOW_ANSWER_MS = 2_000;
@@ -107,7 +107,7 @@ export class GrantRepository {
       if (took <= SLOW_ANSWER_MS) storeTime.note(now);
       return await this.#found(slot, row, asked.mono);
     } catch (error) {
-      throw this.#unavailable(slot, error);
+      throw this.#unavailable(error, slot.id);
     }
   }
 
@@ -191,6 +191,17 @@ export class GrantRepository {
     return texts.every((text) => sealer.keyIdOf(text) === sealer.sealingKeyId);
   }
 
+  /** One page of this registration's grants, in the order of their ids. @throws StoreUnavailableError */
+  async page(query: Pick<ListQuery, 'limit' | 'state' | 'after'>): Promise<readonly ListedRow[]> {
+    const { store, storeTime, registration } = this.#d;
+    try {
+      storeTime.note(await store.now());
+      return await store.list({ registration, kind: 'grant', ...query });
+    } catch (error) {
+      throw this.#unavailable(error);
+    }
+  }
+
   /** Reads a listed row; a damaged one throws RecordUnreadableError. */
   parse(id: string, row: Pick<StoreRow, 'body'>): GrantRecord {
     return parseRecord(row.body, id);
@@ -226,16 +237,16 @@ export class GrantRepository {
       storeTime.note(now);
       return { ...answer, late, asOfMono: clock.monotonic() - since(asked) };
     } catch (error) {
-      throw this.#unavailable(slot, error);
+      throw this.#unavailable(error, slot.id);
     }
   }
 
-  #unavailable(slot: GrantSlot, error: unknown): unknown {
+  #unavailable(error: unknown, connectionId?: string): unknown {
     // A store that is set up wrongly says itself what to do.
     if (isHighQError(error) && TELLING.has(error.code)) return error;
     return new StoreUnavailableError(
       `The ${this.#d.store.name} store did not answer. Nothing was sent to the provider; valid tokens in memory go on being served.`,
-      { connectionId: slot.id, cause: safeError(error), retryAfterMs: 1_000 },
+      { connectionId, cause: safeError(error), retryAfterMs: 1_000 },
     );
   }
 

@@ -322,6 +322,17 @@ describe('what stays and what goes', () => {
     ]);
   });
 
+  it('F43 a list that the store does not give is an error of its own, without the driver’s words', async () => {
+    const { start } = await open();
+    const { manager, link } = start();
+    link.list = async () => {
+      throw new Error('connect ECONNREFUSED, password hunter2');
+    };
+    const listed = manager.connections()[Symbol.asyncIterator]().next();
+    await expect(listed).rejects.toMatchObject({ code: 'store_unavailable' });
+    await expect(listed).rejects.not.toThrow(/hunter2/);
+  });
+
   it('F44 a manager that is closed with the store down sets no more timers, and says what it could not save', async () => {
     const said: string[] = [];
     const { start } = await open({ logger: { error: (message) => said.push(message) } });

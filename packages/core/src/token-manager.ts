@@ -110,9 +110,8 @@ export function assembleManager(options: ResolvedOptions, seams: Seams = {}): To
   async function* rows(query: { state?: StoredState; after?: string } = {}): AsyncGenerator<ListedRow> {
     let after = query.after;
     for (;;) {
-      storeTime.note(await store.now());
       const from = after === undefined ? {} : { after };
-      const page = await store.list({ registration, kind: 'grant', limit: PAGE, ...query, ...from });
+      const page = await repository.page({ limit: PAGE, ...query, ...from });
       yield* page;
       after = page.at(-1)?.id;
       if (page.length < PAGE) return;

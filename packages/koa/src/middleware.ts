@@ -1,13 +1,15 @@
-import { ConfigurationError, NotConnectedError, type TokenManager } from '@hq-oauth/core';
+import { ConfigurationError, type Connection, NotConnectedError, type TokenManager } from '@hq-oauth/core';
 import {
+  createProxy,
   createWebHandlers,
   healthResponse,
+  type ProxyOptions,
   problemResponse,
   type WebHandlers,
   type WebOptions,
 } from '@hq-oauth/core/web';
 import type { Context, Middleware } from 'koa';
-import { pathOf, send, toRequest } from './http.ts';
+import { leaving, pathOf, send, toRequest } from './http.ts';
 
 export interface HighQOptions extends WebOptions<Context> {
   /** The name of the connection on the context. @default 'highq' */
@@ -76,6 +78,39 @@ export function highqErrors(): Middleware {
       if (response) return send(ctx, response);
       throw error;
     }
+  };
+}
+
+export interface HighQProxyOptions extends ProxyOptions {
+  /** Where it is, as the visitor sees it: what follows goes to the API. Calls elsewhere go on. @example '/highq-api' */
+  readonly path: string;
+  readonly as?: string;
+}
+
+/**
+ * Passes calls on to the API with the visitor's token: `GET` and `HEAD` unless `allow` says more. Mount it behind
+ * `requireHighQ()`, and before body parsers.
+ * @throws ConfigurationError for options that cannot be used
+ * @example
+ * app.use(requireHighQ()).use(highqProxy({ path: '/highq-api' }));
+ */
+export function highqProxy({ path, as = 'highq', ...options }: HighQProxyOptions): Middleware {
+  if (!/^\/[^?#]*[^/?#]$/.test(path)) {
+    const problem = 'must be a path below the root, such as /highq-api';
+    throw new ConfigurationError([{ option: 'highqProxy.path', problem }]);
+  }
+  const proxy = createProxy(options);
+  return async (ctx, next) => {
+    const asked = pathOf(ctx);
+    if (asked !== path && !asked.startsWith(`${path}/`)) return next();
+    const connection: Connection | undefined = Reflect.get(ctx, as);
+    if (!connection) {
+      const problem = `comes before requireHighQ(${as === 'highq' ? '' : `{ as: '${as}' }`}): mount that first`;
+      throw new ConfigurationError([{ option: 'highqProxy()', problem }]);
+    }
+    const bodyConsumed = ctx.req.readableDidRead || Reflect.get(ctx.request, 'body') !== undefined;
+    const request = toRequest(ctx, { withBody: !bodyConsumed, signal: leaving(ctx) });
+    await send(ctx, await proxy(request, { connection, mountPath: path, bodyConsumed }));
   };
 }
 

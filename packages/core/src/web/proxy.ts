@@ -85,7 +85,7 @@ export function createProxy(
       (typeof allow === 'function' ? await allow({ method, path }) : allow.includes(method));
     if (!passes) return notAllowed(typeof allow === 'function' ? METHODS : allow);
     if (!SAFE.has(method)) refuseForeign(request);
-    if (bodyConsumed && request.headers.get('content-length') !== '0') {
+    if (bodyConsumed && hasBody(request)) {
       const problem = 'comes behind something that has read the body: mount it before body parsers';
       throw new ConfigurationError([{ option: 'highqProxy()', problem }]);
     }
@@ -104,6 +104,12 @@ export function createProxy(
       throw error;
     }
   };
+}
+
+/** By what HTTP says of a body: body parsers leave something behind for a call without one, too. */
+function hasBody({ method, headers }: Request): boolean {
+  if (SAFE.has(method)) return false;
+  return headers.has('transfer-encoding') || Number(headers.get('content-length') ?? 0) > 0;
 }
 
 /** What follows the mount path, as it was sent: an encoded slash stays one, so that the check of the address sees it. */

@@ -298,7 +298,7 @@ export const ABUSE_BEHAVIOURS: readonly Behaviour[] = [
           mounts: [
             { manager, connectionId: 'shared', authorize: () => true },
             {
-              name: 'client',
+              name: 'highqClient',
               basePath: '/client',
               connectionId: 'shared',
               authorize: () => true,

@@ -10,7 +10,7 @@ const SAME = { 'sec-fetch-site': 'same-origin' };
 
 function second({ managerFor }: World, more: Partial<HostMount> = {}): HostMount {
   return {
-    name: 'client',
+    name: 'highqClient',
     basePath: '/client',
     manager: managerFor('/client/callback'),
     connectionId: userOf,
@@ -25,7 +25,7 @@ const TWO_ROUTES: readonly HostRoute[] = [
   { path: '/sites', guarded: true, answer: (connection) => connection?.client('6/sites').json() },
   {
     path: '/client-account',
-    name: 'client',
+    name: 'highqClient',
     guarded: true,
     answer: async (connection) => {
       await connection?.getAccessToken();
@@ -91,6 +91,7 @@ export const MANAGER_BEHAVIOURS: readonly Behaviour[] = [
       });
       const refused = await app.ask('/client-account');
       expect(await refused.json()).toMatchObject({ connectUrl: '/client/connect' });
+      expect((await app.ask('/client-account', null)).status).toBe(401);
       expect(await (await app.ask('/sites')).json()).toMatchObject({ connectUrl: '/highq/connect' });
       const browser = app.browser();
       await signIn(app, browser, { path: '/client-account', basePath: '/client', account: LIMITED });

@@ -8,11 +8,13 @@ import { MANAGER_BEHAVIOURS } from './manager-behaviours.ts';
 import { PROXY_BEHAVIOURS } from './proxy-behaviours.ts';
 import { SIGN_IN_BEHAVIOURS } from './sign-in-behaviours.ts';
 import { STREAM_BEHAVIOURS } from './stream-behaviours.ts';
+import { TRANSACTION_BEHAVIOURS } from './transaction-behaviours.ts';
 import { TRANSPORT_BEHAVIOURS } from './transport-behaviours.ts';
 import { VISITOR_BEHAVIOURS } from './visitor-behaviours.ts';
 
 const BEHAVIOURS: readonly Behaviour[] = [
   ...SIGN_IN_BEHAVIOURS,
+  ...TRANSACTION_BEHAVIOURS,
   ...ABUSE_BEHAVIOURS,
   ...VISITOR_BEHAVIOURS,
   ...MANAGER_BEHAVIOURS,

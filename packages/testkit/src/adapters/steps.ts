@@ -57,3 +57,13 @@ export async function begin(app: App, browser: HttpBrowser, returnTo = '/sites')
 export function codesSent({ emulator }: Pick<App, 'emulator'>): number {
   return emulator.ledger.count({ kind: 'presented', tokenType: 'code' });
 }
+
+export async function stateOf(app: App, id = 'ann'): Promise<string> {
+  return (await app.manager.connection(id).status()).state;
+}
+
+/** A callback as HighQ would send a browser there. */
+export async function callbackWith(app: App, account = USER): Promise<string> {
+  const { code } = await app.emulator.authorize({ user: account });
+  return `${app.url}/highq/callback?code=${code}`;
+}

@@ -228,6 +228,8 @@ export function assembleManager(options: ResolvedOptions, seams: Seams = {}): To
       allowLoopback: options.allowLoopback,
       clock,
       random: options.random,
+      refreshYear: options.refreshYear,
+      storeNow: () => repository.time().store,
     },
   };
   return manager;

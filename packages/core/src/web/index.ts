@@ -1,5 +1,5 @@
 export { createWebHandlers, healthResponse, type WebHandlers } from './handlers.ts';
-export type { RouteName, WebAction, WebOptions } from './options.ts';
+export type { Authorize, RouteName, WebAction, WebOptions } from './options.ts';
 export { type ProblemOptions, problemResponse, type StatusOverrides } from './problem.ts';
 export {
   createProxy,

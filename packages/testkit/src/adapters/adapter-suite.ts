@@ -7,6 +7,7 @@ import type { AdapterHost } from './host.ts';
 import { MANAGER_BEHAVIOURS } from './manager-behaviours.ts';
 import { PROXY_BEHAVIOURS } from './proxy-behaviours.ts';
 import { SIGN_IN_BEHAVIOURS } from './sign-in-behaviours.ts';
+import { STATUS_BEHAVIOURS } from './status-behaviours.ts';
 import { STREAM_BEHAVIOURS } from './stream-behaviours.ts';
 import { TRANSACTION_BEHAVIOURS } from './transaction-behaviours.ts';
 import { TRANSPORT_BEHAVIOURS } from './transport-behaviours.ts';
@@ -19,6 +20,7 @@ const BEHAVIOURS: readonly Behaviour[] = [
   ...VISITOR_BEHAVIOURS,
   ...MANAGER_BEHAVIOURS,
   ...ERROR_BEHAVIOURS,
+  ...STATUS_BEHAVIOURS,
   ...HEALTH_BEHAVIOURS,
   ...PROXY_BEHAVIOURS,
   ...STREAM_BEHAVIOURS,

@@ -77,7 +77,12 @@ export function optionsFor<Req>(mount: HostMount, visitorOf: (req: Req) => Visit
     manager: typeof manager === 'function' ? (req: Req) => manager(visitorOf(req)) : manager,
     connectionId:
       typeof connectionId === 'function' ? (req: Req) => connectionId(visitorOf(req)) : connectionId,
-    ...(authorize && { authorize: (req: Req, action: WebAction) => authorize(visitorOf(req), action) }),
+    ...(authorize && {
+      authorize:
+        typeof authorize === 'function'
+          ? (req: Req, action: WebAction) => authorize(visitorOf(req), action)
+          : authorize,
+    }),
     ...(expectedUser && { expectedUser: (req: Req) => expectedUser(visitorOf(req)) }),
   };
 }

@@ -1,3 +1,5 @@
+import { readdirSync } from 'node:fs';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import type { RecordedTest } from '../run/outcome.ts';
 import { HOSTS, hostsOf } from './hosts.ts';
@@ -40,4 +42,10 @@ describe('hostsOf', () => {
       [0, list],
     ]);
   });
+});
+
+it('finds the same list of files in the adapters for Express and Koa', () => {
+  const filesOf = (name: string): string[] =>
+    readdirSync(fileURLToPath(new URL(`../../packages/${name}/src`, import.meta.url))).sort();
+  expect(filesOf('express')).toEqual(filesOf('koa'));
 });

@@ -101,7 +101,7 @@ export const TRANSPORT_BEHAVIOURS: readonly Behaviour[] = [
     },
   },
   {
-    title: 'http: survives a Host header that is none, and one that is missing',
+    title: 'http: survives a Host header that is none',
     async run(bench) {
       const app = await bench.open();
       for (const host of ['a b', '[', 'x:y:z', '%00']) {

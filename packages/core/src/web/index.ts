@@ -10,3 +10,4 @@ export {
 } from './proxy.ts';
 export { type RefusalReason, RouteRefusedError } from './refused.ts';
 export { scrubUrl } from './scrub-url.ts';
+export type { ConnectionPage, Horizon, StatusDocument, StatusView } from './status-view.ts';

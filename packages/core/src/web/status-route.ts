@@ -3,7 +3,7 @@ import { publicOriginOf } from './places.ts';
 import { formOf, isPrefetch, prefersHtml, refuseCrossSite, wantsPage } from './request.ts';
 import { isNotice, type Notice } from './status-notice.ts';
 import { statusPage } from './status-page.ts';
-import { readConnections, readStatus, type StatusSight, seenAs } from './status-view.ts';
+import { readConnections, readStatus, type StatusDocument, type StatusSight, seenAs } from './status-view.ts';
 import { anonymous, notAuthorized, seeOther, type Visit } from './visit.ts';
 
 /** `GET status`: the visitor's connection, or for those who may see all of them the one that `?connection=` names. */
@@ -11,7 +11,8 @@ export async function showStatus(visit: Visit): Promise<Response> {
   const { connectionId, all } = await admitted(visit);
   const { request, cookies } = visit;
   const html = prefersHtml(request);
-  const told = html && wantsPage(request) && !isPrefetch(request) ? cookies.read('notice') : null;
+  const read = html && request.method === 'GET' && wantsPage(request) && !isPrefetch(request);
+  const told = read ? cookies.read('notice') : null;
   const view = connectionId === null ? null : await readStatus(visit, connectionId);
   const list = all ? await readConnections(visit) : null;
   const sight: StatusSight = {
@@ -44,8 +45,9 @@ async function admitted(
 }
 
 function statusJson({ view, list, now }: Pick<StatusSight, 'view' | 'list' | 'now'>): Response {
-  const { status, explain, history, horizon } = view ?? {};
-  return new Response(JSON.stringify({ ...status, now, explain, history, horizon, ...list }), {
+  const { status, ...shown } = view ?? {};
+  const body: Partial<StatusDocument> = view ? { ...status, ...shown, ...list } : { now, ...list };
+  return new Response(JSON.stringify(body), {
     headers: {
       'Content-Type': 'application/json; charset=utf-8',
       'Cache-Control': 'no-store',

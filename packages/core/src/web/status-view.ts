@@ -48,6 +48,15 @@ export interface ConnectionPage {
   readonly next: string | null;
 }
 
+/**
+ * What the status page is for a program: a connection's status with all that the page shows. `connections` and `next` are
+ * there for those who may see all connections; who has none of their own gets these and `now` only.
+ */
+export interface StatusDocument
+  extends ConnectionStatus,
+    Omit<StatusView, 'status'>,
+    Partial<ConnectionPage> {}
+
 export const CONNECTIONS_ON_A_PAGE = 25;
 
 export async function readStatus(visit: Visit, connectionId: string): Promise<StatusView> {

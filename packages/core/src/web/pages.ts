@@ -46,7 +46,7 @@ ${actions.length > 0 ? `<div class="row">${actions.map(renderAction).join('\n')}
   return document({ title, body, look: 'small' });
 }
 
-export function renderAction(action: Action): string {
+function renderAction(action: Action): string {
   const look = action.quiet ? ' class="quiet"' : '';
   switch (action.kind) {
     case 'link':

@@ -129,14 +129,16 @@ describe('GET status', () => {
   it('escapes whatever others wrote', async () => {
     const evil = `<img src=x onerror="a('b')">`;
     await manager.connection(evil).importTokens({
-      access_token: 'a-token',
-      refresh_token: 'r-token',
+      access_token: 'secret-access',
+      refresh_token: 'secret-refresh',
       expires_in: 18_000,
       useremail: evil,
     });
     const browser = administrator({}, evil);
     const html = await page(await browser.get(`${STATUS}?after=${encodeURIComponent('"><script>')}`));
     expect(html).not.toContain('<img');
+    expect(html).not.toContain('secret-');
+    expect(await (await browser.get(STATUS, asProgram)).text()).not.toContain('secret-');
     expect(html.match(/<script/g)).toHaveLength(1);
     expect(html.split('&#60;img src=x onerror=&#34;a(&#39;b&#39;)&#34;&#62;').length).toBeGreaterThan(2);
   });

@@ -19,8 +19,10 @@ export class CallMemory {
   canary: CanaryCall | null = null;
   /** The epoch on which the canary was answered 2xx. */
   trustedOn: number | null = null;
-  /** The epoch on which the canary was refused with a fresh token: it proves nothing there. */
-  struckOffOn: number | null = null;
+  /** Epoch and generation on which the canary was refused with a fresh token: it proves nothing there. */
+  struckOffOn: string | null = null;
+  /** The epoch of which that was told. */
+  struckOffTold: number | null = null;
   /** Fingerprint of an access token that was found to be dead before its time. */
   deadToken: string | null = null;
 

@@ -126,7 +126,7 @@ export class ForbiddenInquiry {
     return askCanary(
       grant.calls,
       received,
-      { epoch: record.epoch, ageMs: this.#ageMs(record) },
+      { epoch: record.epoch, generation: record.generation, ageMs: this.#ageMs(record) },
       {
         send: () => send(path, token),
         struckOff: () =>

@@ -55,7 +55,7 @@ export async function permissionDenied(
 ): Promise<PermissionDeniedError> {
   const apiMessage = await messageIn(response);
   const said = apiMessage ? ` It says: ${apiMessage}` : '';
-  return new PermissionDeniedError(`The API denies this call to this user; its token is good.${said}`, {
+  return new PermissionDeniedError(`The API denies this call to this user.${said}`, {
     connectionId,
     apiMessage,
   });

@@ -1,9 +1,14 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { apiFetch } from './api-client.ts';
+import { systemClock } from './clock.ts';
 import type { Connection, TokenManager } from './contracts.ts';
 import { ForeignOriginError } from './errors.ts';
+import type { ForbiddenInquiry } from './forbidden-inquiry.ts';
+import type { HeldGrant } from './held-grant.ts';
 import { memoryStore } from './memory-store.ts';
+import { EMPTY_RECORD } from './record.ts';
 import { createTestManager } from './testing/test-manager.ts';
 
 interface Seen {
@@ -142,6 +147,33 @@ describe('connection.fetch', () => {
     const response = await connection.fetch('6/old', { method: 'PUT', body, duplex: 'half' } as RequestInit);
     expect(response.status).toBe(307);
     expect(seen.map((one) => one.body)).toEqual(['streamed']);
+  });
+
+  it('F67 leaves nothing behind that nobody catches when its signal ends it at the last moment', async () => {
+    const uncaught: unknown[] = [];
+    const note = (reason: unknown): void => void uncaught.push(reason);
+    process.on('unhandledRejection', note);
+    const leaving = new AbortController();
+    const held = { calls: {} } as unknown as HeldGrant;
+    const call = apiFetch(
+      {
+        base: new URL(`${here}/acme/api/`),
+        connectionId: 'ann',
+        grant: () => held,
+        token: async () => ({ token: 'a-token', record: EMPTY_RECORD }),
+        fetch: async () => {
+          leaving.abort(new Error('gone'));
+          return new Response('', { status: 403 });
+        },
+        inquiry: { inquire: () => Promise.reject(new Error('refused')) } as unknown as ForbiddenInquiry,
+      },
+      '6/sites',
+      { signal: leaving.signal },
+    );
+    await expect(call).rejects.toThrow('gone');
+    await new Promise<void>((resolve) => systemClock.afterIo(resolve));
+    process.off('unhandledRejection', note);
+    expect(uncaught).toEqual([]);
   });
 
   it('ends with its signal', async () => {

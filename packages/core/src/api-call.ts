@@ -114,6 +114,9 @@ export function apiCall(
     content = request.body;
     streamed = true;
   }
+  if (content !== null && (method === 'GET' || method === 'HEAD')) {
+    throw new TypeError(`A ${method} carries no body. Nothing was sent.`);
+  }
   const repeats = replay === 'always' || (replay === 'idempotent' && IDEMPOTENT.has(method));
   return {
     url,

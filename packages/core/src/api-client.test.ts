@@ -3,6 +3,7 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { apiFetch } from './api-client.ts';
 import { systemClock } from './clock.ts';
+import type { HighQClient } from './connection-client.ts';
 import type { Connection, TokenManager } from './contracts.ts';
 import { ForeignOriginError } from './errors.ts';
 import type { ForbiddenInquiry } from './forbidden-inquiry.ts';
@@ -141,6 +142,26 @@ describe('connection.fetch', () => {
     expect(seen).toHaveLength(1);
   });
 
+  it.each(['/acme/api/6/new', 'https://evil.example/', undefined])(
+    'F94 rejects a redirect to %s where none is wanted, as fetch does',
+    async (location) => {
+      answer = () => ({ status: 302, ...(location === undefined ? {} : { location }) });
+      await expect(connection.fetch('6/old', { redirect: 'error' })).rejects.toThrow(TypeError);
+      expect(seen).toHaveLength(1);
+    },
+  );
+
+  it.each([
+    ['a stream', () => new Blob(['x']).stream()],
+    ['text', () => 'x'],
+  ])('sends no GET with a body of %s', async (_, body) => {
+    for (const method of ['GET', 'head']) {
+      const init = { method, body: body(), duplex: 'half' } as RequestInit;
+      await expect(connection.fetch('6/sites', init)).rejects.toThrow(TypeError);
+    }
+    expect(seen).toEqual([]);
+  });
+
   it('F94 does not send a stream to a second address', async () => {
     answer = () => ({ status: 307, location: '/acme/api/6/new' });
     const body = new Blob(['streamed']).stream();
@@ -198,6 +219,29 @@ describe('connection.client', () => {
       code: 'foreign_origin',
     });
     expect(seen).toEqual([]);
+  });
+
+  it.each([
+    ['the client', (client: HighQClient) => client],
+    ['one that is made of it', (client: HighQClient) => client.extend({ retry: 2 })],
+  ])('F67 sends the stream of a request once, also on a 503, by %s', async (_, of) => {
+    answer = () => ({ status: 503 });
+    const client = of(connection.client);
+    const sent = (): Request =>
+      new Request(`${here}/acme/api/6/d`, {
+        method: 'PUT',
+        body: new Blob(['streamed']).stream(),
+        duplex: 'half',
+      } as RequestInit);
+    const quickly = { retry: { limit: 2, delay: () => 1 } };
+    await expect(client(sent(), quickly)).rejects.toMatchObject({ name: 'HTTPError' });
+    await expect(client.put(sent())).rejects.toMatchObject({ name: 'HTTPError' });
+    expect(seen.map(({ body }) => body)).toEqual(['streamed', 'streamed']);
+    seen.length = 0;
+    await expect(client.put('6/d', { body: 'text', ...quickly })).rejects.toMatchObject({
+      name: 'HTTPError',
+    });
+    expect(seen.map(({ body }) => body)).toEqual(['text', 'text', 'text']);
   });
 
   it('tries a 503 again, as ky does', async () => {

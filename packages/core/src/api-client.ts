@@ -119,18 +119,17 @@ async function send(access: ApiAccess, call: ApiCall, token: string): Promise<Re
       ...(body === null ? {} : { body }),
       ...(call.streamed && body !== null ? { duplex: 'half' as const } : {}),
     });
-    const target = REDIRECTS.has(response.status) ? locationOf(response, url) : null;
+    const redirected = REDIRECTS.has(response.status);
+    if (redirected && call.redirect === 'error') {
+      await response.body?.cancel().catch(() => undefined);
+      throw new TypeError('fetch failed', { cause: new Error('a redirect, and the call said to take none') });
+    }
+    const target = redirected ? locationOf(response, url) : null;
     if (!target || call.redirect === 'manual' || !isInside(base, target)) return response;
     const { status } = response;
     const toGet =
       (status === 303 && method !== 'HEAD') || ((status === 301 || status === 302) && method === 'POST');
-    if (
-      call.redirect === 'error' ||
-      hops === REDIRECTS_AT_MOST ||
-      (!toGet && body !== null && call.streamed)
-    ) {
-      return response;
-    }
+    if (hops === REDIRECTS_AT_MOST || (!toGet && body !== null && call.streamed)) return response;
     await response.body?.cancel().catch(() => undefined);
     url = target;
     if (toGet) {

@@ -198,3 +198,31 @@ describe('a call that may not be repeated, while another process has renewed the
     expect(await statusOf(post(ann))).toBe(201);
   });
 });
+
+describe('connection.client', () => {
+  it('F67 does not send the stream of a request twice, and keeps nothing of it', async () => {
+    const ann = await open();
+    await bench.clock.advance(10 * MINUTE);
+    await denied(ann);
+    end();
+    const request = new Request(`${bench.emulator.instanceUrl}/api/6/documents/1/content`, {
+      method: 'PUT',
+      body: new Blob(['x']).stream(),
+      duplex: 'half',
+    } as RequestInit);
+    await expect(ann.client(request)).rejects.toMatchObject({ code: 'body_not_replayable' });
+    expect([asked('/documents'), presented()]).toEqual([1, 1]);
+  });
+
+  it.each([
+    ['503', { status: 503 }],
+    ['429 with Retry-After', { status: 429, headers: { 'retry-after': '0' } }],
+  ])('takes the new token where ky tries a %s again', async (_, answer) => {
+    const ann = await open({}, { previousAccessToken: 'ends' });
+    bench.emulator.faults.add({ match: { endpoint: '/api/6/sites' }, kind: 'status', ...answer, times: 1 });
+    const beforeRetry = [async () => void (await ann.refresh({ force: true }))];
+    await ann.client.get('6/sites', { retry: { delay: () => 1 }, hooks: { beforeRetry } }).text();
+    const used = bench.emulator.ledger.filter({ kind: 'presented', tokenType: 'access' });
+    expect([asked('/sites'), used.map(({ generation }) => generation)]).toEqual([2, [1, 2]]);
+  });
+});

@@ -46,6 +46,7 @@ export function apiTransport(instanceUrl: string, { proxy, ca }: ResolvedOptions
     });
     // Of the same class as any other answer, so that `instanceof Response` holds for whoever asks.
     const { status, statusText } = response;
+    refuseNoStatus(status, () => response.body?.cancel());
     const headers = [...response.headers] as [string, string][];
     return new Response(NO_BODY.has(status) ? null : response.body, { status, statusText, headers });
   };
@@ -101,9 +102,17 @@ async function upload(
     for (const value of [values].flat()) if (value !== undefined) given.append(name, value);
   }
   const { statusCode: status } = answer;
+  refuseNoStatus(status, () => answer.body.on('error', () => undefined).destroy());
   if (NO_BODY.has(status)) await answer.body.dump();
   const content = NO_BODY.has(status) ? null : webStreamOf(unpacked(answer.body, given));
   return new Response(content, { status, headers: given });
+}
+
+/** Some gateways answer 999, of which no `Response` can be made. */
+function refuseNoStatus(status: number, drop: () => unknown): void {
+  if (status >= 200 && status <= 599) return;
+  void Promise.resolve(drop()).catch(() => undefined);
+  throw new TypeError('fetch failed', { cause: new Error(`the answer's status is ${status}`) });
 }
 
 // As browsers and curl do: what servers send does not always end as it should.

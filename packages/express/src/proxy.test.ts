@@ -1,8 +1,10 @@
 import { createHash } from 'node:crypto';
+import { subscribe, unsubscribe } from 'node:diagnostics_channel';
 import { once } from 'node:events';
 import { type IncomingMessage, request } from 'node:http';
+import type { Socket } from 'node:net';
 import { Readable } from 'node:stream';
-import express, { type Express } from 'express';
+import express, { type ErrorRequestHandler, type Express } from 'express';
 import { afterEach, describe, expect, it } from 'vitest';
 import { type Served, serve, userOf } from './app.fixture.ts';
 import { highq, highqErrors, highqProxy, type ProxyOptions, requireHighQ } from './index.ts';
@@ -55,6 +57,23 @@ async function send(
   else sent.end(body);
   const [response] = (await once(sent, 'response')) as [IncomingMessage];
   return response;
+}
+
+/** The request that reaches the API next at a path that ends like this. */
+function apiCall(path: string): Promise<IncomingMessage> {
+  return new Promise((resolve) => {
+    const note = (message: unknown): void => {
+      const { request: given } = message as { readonly request: IncomingMessage };
+      if (!given.url?.startsWith('/acme/api/') || !given.url.split('?', 1)[0]?.endsWith(path)) return;
+      unsubscribe('http.server.request.start', note);
+      resolve(given);
+    };
+    subscribe('http.server.request.start', note);
+  });
+}
+
+async function closing(socket: Socket): Promise<void> {
+  if (!socket.closed) await new Promise((resolve) => socket.once('close', resolve));
 }
 
 async function textOf(message: IncomingMessage): Promise<string> {
@@ -161,12 +180,42 @@ describe('highqProxy()', () => {
 
   it('lets go of the API when the browser leaves in the middle', async () => {
     await open();
+    const called = apiCall('/documents/1/content');
     const response = await send(`/highq-api/6/documents/1/content?size=${512 * MIB}`);
     await once(response, 'data');
+    const { socket } = await called;
     response.destroy();
-    // The application lives on, and nothing is left open that close() would wait for.
+    await closing(socket);
     expect((await send('/highq-api/6/sites')).statusCode).toBe(200);
   });
+
+  it.each(['GET', 'PUT'])(
+    'a browser that leaves a %s before its answer is no error of the application',
+    async (method) => {
+      await open({ allow: ['GET', 'PUT'] });
+      const errors: unknown[] = [];
+      served.app.use(((error, _req, res, _next) => {
+        errors.push(error);
+        res.destroy();
+      }) as ErrorRequestHandler);
+      served.emulator.faults.add({ match: { endpoint: '/api/6/documents' }, kind: 'delay', delayMs: 60_000 });
+      const called = apiCall('/documents/1/content');
+      const sent = request(served.url, {
+        path: '/highq-api/6/documents/1/content',
+        method,
+        headers: { cookie: 'user=ann', ...SAME },
+        agent: false,
+      });
+      sent.on('error', () => undefined);
+      if (method === 'PUT') sent.write(Buffer.alloc(64 * 1024));
+      else sent.end();
+      const { socket } = await called;
+      sent.destroy();
+      await closing(socket);
+      expect((await send('/after')).statusCode).toBe(200);
+      expect(errors).toEqual([]);
+    },
+  );
 
   it('says what is wrong when it comes without requireHighQ()', async () => {
     served = await serve(

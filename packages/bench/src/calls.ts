@@ -4,7 +4,7 @@ import { once } from 'node:events';
 import { createTokenManager, memoryStore } from '@hq-oauth/core';
 import ky from 'ky';
 
-const RUNS = 11;
+const RUNS = Number(process.env.RUNS ?? 11);
 const SIZES = [
   { concurrency: 1, calls: 1_500 },
   { concurrency: 64, calls: 6_400 },

@@ -24,6 +24,7 @@ const IDEMPOTENT = new Set(['GET', 'HEAD', 'OPTIONS', 'PUT', 'DELETE']);
 export interface ApiCall {
   readonly url: URL;
   readonly method: string;
+  /** Of this call alone: the token is put in here. */
   readonly headers: Headers;
   readonly body: Body | null;
   /** The body is gone once it was sent. */
@@ -35,13 +36,17 @@ export interface ApiCall {
   readonly rest: RequestInit;
 }
 
+/** Below which all API calls go. */
+export function apiRoot(instanceUrl: string): URL {
+  return new URL(`${instanceUrl}/api/`);
+}
+
 /**
- * The address of an API call: relative to `{instanceUrl}/api/`, or absolute and inside it. The bearer token goes
+ * The address of an API call: relative to the API's root, or absolute and inside it. The bearer token goes
  * nowhere else (I11).
  * @throws ForeignOriginError for every other address; the message shows its origin only
  */
-export function apiUrl(instanceUrl: string, target: string | URL): URL {
-  const base = new URL(`${instanceUrl}/api/`);
+export function apiUrl(base: URL, target: string | URL): URL {
   const text = String(target);
   let url: URL;
   try {
@@ -61,32 +66,56 @@ export function apiUrl(instanceUrl: string, target: string | URL): URL {
 }
 
 /**
- * Below the API's root, by its own path: an encoded dot segment or slash would be a way out of it for a server that
- * decodes before it looks.
+ * Below the API's root, by its own path, and also for a server that decodes before it looks, more than once, or that drops
+ * what follows a semicolon: a dot segment or slash in disguise would be a way out.
  */
 export function isInside(base: URL, url: URL): boolean {
   if (url.origin !== base.origin || url.username !== '' || url.password !== '') return false;
-  if (!url.pathname.startsWith(base.pathname)) return false;
-  return !/%2f|%5c|(?:^|\/)(?:\.|%2e){1,2}(?:\/|$)/i.test(url.pathname);
+  const { pathname } = url;
+  if (!pathname.startsWith(base.pathname)) return false;
+  // Parsing has resolved every dot segment that is written as one.
+  if (!/[%;]/.test(pathname)) return true;
+  return pathname.slice(base.pathname.length).split('/').every(isPlainSegment);
 }
 
-/** Reads what `fetch` was given. A request whose body is known to be in memory is `resendable`. */
-export async function apiCall(
-  instanceUrl: string,
+const DECODINGS_AT_MOST = 4;
+const WAY_OUT = /[/\\]|^\.{1,2}\s*(?:;|$)/;
+/** Control characters, bytes that spell a character in more bytes than it has, as no UTF-8 does, and Microsoft's `%uXXXX`. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const NOT_TEXT = /[\x00-\x1f\x7f\xc0\xc1]|\xe0[\x80-\x9f]|\xf0[\x80-\x8f]|%u[0-9a-fA-F]{4}/;
+
+function isPlainSegment(segment: string): boolean {
+  let text = segment;
+  for (let decodings = 0; decodings <= DECODINGS_AT_MOST; decodings += 1) {
+    if (WAY_OUT.test(text) || NOT_TEXT.test(text)) return false;
+    const decoded = text.replace(/%([0-9a-f]{2})/gi, (_, byte: string) =>
+      String.fromCharCode(Number.parseInt(byte, 16)),
+    );
+    if (decoded === text) return true;
+    text = decoded;
+  }
+  return false;
+}
+
+/** Reads what `fetch` was given. Throws as `apiUrl`. */
+export function apiCall(
+  base: URL,
   input: string | URL | Request,
   { replay = 'idempotent', ...init }: ApiRequestInit,
-  resendable = false,
-): Promise<ApiCall> {
+): ApiCall {
   const request = input instanceof Request ? input : null;
-  const url = apiUrl(instanceUrl, request ? request.url : (input as string | URL));
+  const url = apiUrl(base, request ? request.url : (input as string | URL));
   const { method: _method, headers: _headers, body, signal, redirect, ...rest } = init;
   const method = (init.method ?? request?.method ?? 'GET').toUpperCase();
   const headers = new Headers(init.headers ?? request?.headers);
   let content: Body | null = body ?? null;
   let streamed = content !== null && !isInMemory(content);
   if (body === undefined && request?.body) {
-    content = resendable ? await request.arrayBuffer() : request.body;
-    streamed = !resendable;
+    content = request.body;
+    streamed = true;
+  }
+  if (content !== null && (method === 'GET' || method === 'HEAD')) {
+    throw new TypeError(`A ${method} carries no body. Nothing was sent.`);
   }
   const repeats = replay === 'always' || (replay === 'idempotent' && IDEMPOTENT.has(method));
   return {

@@ -19,7 +19,8 @@ export function isDenial(response: Response): boolean {
 }
 
 export interface ApiAccess {
-  readonly instanceUrl: string;
+  /** The API's root. */
+  readonly base: URL;
   readonly connectionId: string;
   readonly grant: () => HeldGrant;
   readonly token: (request: {
@@ -35,7 +36,8 @@ export interface ApiAccess {
  * `fetch` with a bearer token. A refusal is looked into: when the token was dead the call is made once more with a new
  * one, if it may be; when the user may not make the call, the API's own answer comes back unchanged.
  *
- * @throws BodyNotReplayableError the token was dead, a new one is there, and this call is not sent twice
+ * @param resendable the request's body is known to be in memory
+ * @throws BodyNotReplayableError the token was known to be dead, a new one is there, and this call is not sent twice
  */
 export async function apiFetch(
   access: ApiAccess,
@@ -43,7 +45,8 @@ export async function apiFetch(
   init: ApiRequestInit = {},
   resendable = false,
 ): Promise<Response> {
-  const call = await apiCall(access.instanceUrl, input, init, resendable);
+  const held = resendable && input instanceof Request && input.body && init.body === undefined;
+  const call = apiCall(access.base, input, held ? { ...init, body: await input.arrayBuffer() } : init);
   const used = await access.token({
     signal: call.signal,
     ...(call.streamed ? { minValidityMs: UPLOAD_VALIDITY_MS } : {}),
@@ -57,6 +60,8 @@ export async function apiFetch(
     return response;
   }
   await response.body?.cancel().catch(() => undefined);
+  // Also for a call that is not made again: there may be none, and then that is what its caller has to know.
+  const again = await access.token({ signal: call.signal });
   if (!call.mayRepeat) {
     throw new BodyNotReplayableError(
       `The access token had ended when this ${call.method} arrived, and the API refused it. A new token is there. The call was not sent again, ` +
@@ -64,38 +69,34 @@ export async function apiFetch(
       { connectionId: access.connectionId },
     );
   }
-  const again = await access.token({ signal: call.signal });
   const second = await send(access, call, again.token);
   const refusedAgain = refusedCall(access, call, again, second);
-  if (refusedAgain && refusedAgain.refusal !== 'page') {
-    // With a token that was new a moment ago.
-    access.inquiry.denied(access.grant(), refusedAgain);
-    denials.add(second);
-  }
+  if (refusedAgain && access.inquiry.again(access.grant(), refusedAgain) === 'denied') denials.add(second);
   return second;
 }
 
 function refusedCall(
-  { instanceUrl }: ApiAccess,
-  { method, url }: ApiCall,
+  { base }: ApiAccess,
+  { method, url, mayRepeat }: ApiCall,
   used: HandedToken,
   { status, headers }: Response,
 ): RefusedCall | null {
   const refusal = refusalOf(status, headers.get('content-type'));
   if (refusal === null) return null;
-  const path = url.pathname.slice(new URL(`${instanceUrl}/api/`).pathname.length);
+  const path = url.pathname.slice(base.pathname.length);
   const version = /^\d+(?=\/|$)/.exec(path)?.[0] ?? '6';
-  return { refusal, method, path, version, used };
+  return { refusal, name: `${method} ${path}${url.search}`, version, used, mayRepeat };
 }
 
 /** Ends this caller's wait when its signal is aborted. What it waits for goes on. */
 async function raced<Result>(work: Promise<Result>, signal: AbortSignal | undefined): Promise<Result> {
   if (!signal) return work;
+  // Whoever leaves does not hear of it any more.
+  work.catch(() => undefined);
   signal.throwIfAborted();
   const aborted = Promise.withResolvers<never>();
   const onAbort = (): void => aborted.reject(signal.reason);
   signal.addEventListener('abort', onAbort, { once: true });
-  work.catch(() => undefined);
   try {
     return await Promise.race([work, aborted.promise]);
   } finally {
@@ -105,10 +106,9 @@ async function raced<Result>(work: Promise<Result>, signal: AbortSignal | undefi
 
 /** Redirects are followed by hand, inside the API only: nobody else sees the token (I11). */
 async function send(access: ApiAccess, call: ApiCall, token: string): Promise<Response> {
-  const base = new URL(`${access.instanceUrl}/api/`);
-  let { url, method, body, headers: given } = call;
+  const { base } = access;
+  let { url, method, body, headers } = call;
   for (let hops = 0; ; hops += 1) {
-    const headers = new Headers(given);
     headers.set('authorization', `Bearer ${token}`);
     const response = await access.fetch(url, {
       ...call.rest,
@@ -119,26 +119,26 @@ async function send(access: ApiAccess, call: ApiCall, token: string): Promise<Re
       ...(body === null ? {} : { body }),
       ...(call.streamed && body !== null ? { duplex: 'half' as const } : {}),
     });
-    const target = REDIRECTS.has(response.status) ? locationOf(response, url) : null;
+    const redirected = REDIRECTS.has(response.status);
+    if (redirected && call.redirect === 'error') {
+      await response.body?.cancel().catch(() => undefined);
+      throw new TypeError('fetch failed', { cause: new Error('a redirect, and the call said to take none') });
+    }
+    const target = redirected ? locationOf(response, url) : null;
     if (!target || call.redirect === 'manual' || !isInside(base, target)) return response;
     const { status } = response;
     const toGet =
       (status === 303 && method !== 'HEAD') || ((status === 301 || status === 302) && method === 'POST');
-    if (
-      call.redirect === 'error' ||
-      hops === REDIRECTS_AT_MOST ||
-      (!toGet && body !== null && call.streamed)
-    ) {
-      return response;
-    }
+    if (hops === REDIRECTS_AT_MOST || (!toGet && body !== null && call.streamed)) return response;
     await response.body?.cancel().catch(() => undefined);
     url = target;
     if (toGet) {
       method = 'GET';
       body = null;
-      given = new Headers(given);
+      // The call may be made again as it was.
+      headers = new Headers(headers);
       for (const name of ['content-type', 'content-length', 'content-encoding', 'content-language']) {
-        given.delete(name);
+        headers.delete(name);
       }
     }
   }

@@ -11,11 +11,12 @@ export interface CanaryReply {
 
 /** Makes the canary's call. `null`: it failed, or took too long. Its answer is not read. */
 export function canarySender(settings: {
-  readonly instanceUrl: string;
+  /** The API's root. */
+  readonly base: URL;
   readonly fetch: typeof globalThis.fetch;
   readonly clock: Clock;
 }): (path: string, token: string) => Promise<CanaryReply | null> {
-  const { instanceUrl, fetch, clock } = settings;
+  const { base, fetch, clock } = settings;
   return async (path, token) => {
     const over = new AbortController();
     const late = new AbortController();
@@ -24,7 +25,7 @@ export function canarySender(settings: {
       () => undefined,
     );
     try {
-      const response = await fetch(apiUrl(instanceUrl, path), {
+      const response = await fetch(apiUrl(base, path), {
         headers: { authorization: `Bearer ${token}`, accept: 'application/json' },
         redirect: 'manual',
         signal: late.signal,

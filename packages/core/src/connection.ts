@@ -49,7 +49,7 @@ export function createConnection(id: string, d: ConnectionDependencies): Connect
   const getAccessToken: Connection['getAccessToken'] = async (request) =>
     (await refresher.access(grant(), request)).token;
   const access: ApiAccess = {
-    instanceUrl: options.instanceUrl,
+    base: transport.base,
     connectionId: id,
     grant,
     token: (request) => refresher.access(grant(), request),

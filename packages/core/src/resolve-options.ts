@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import * as v from 'valibot';
-import { apiUrl } from './api-call.ts';
+import { apiRoot, apiUrl } from './api-call.ts';
 import type { CanaryOption } from './canary.ts';
 import { credentialProblem, secretSource } from './client-secret.ts';
 import { systemRandom } from './clock.ts';
@@ -143,7 +143,7 @@ class Check {
       'must be the path of an API call that this user may always make, such as "6/users/me@firm.example?type=email", a function that gives it, or false';
     if (typeof value !== 'string' || value === '') return this.report('canary', problem);
     try {
-      apiUrl('https://instance.invalid/i', value);
+      apiUrl(apiRoot('https://instance.invalid/i'), value);
       return value;
     } catch {
       return this.report('canary', problem);

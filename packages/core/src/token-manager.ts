@@ -65,7 +65,7 @@ export function assembleManager(options: ResolvedOptions, seams: Seams = {}): To
       http: options.http,
       refusals: options.refusals,
     });
-  const transport = apiTransport(options.http);
+  const transport = apiTransport(instanceUrl, options.http);
   const hub = new EventHub();
   const news = new GrantNews({ options, repository, hub });
   const rescue = options.rescueDir ? fileJournal({ dir: options.rescueDir }) : null;
@@ -79,7 +79,7 @@ export function assembleManager(options: ResolvedOptions, seams: Seams = {}): To
     refresher,
     news,
     canary: options.canary,
-    send: canarySender({ instanceUrl, fetch: transport.fetch, clock }),
+    send: canarySender({ base: transport.base, fetch: transport.fetch, clock }),
   });
   let closed: Promise<void> | null = null;
 

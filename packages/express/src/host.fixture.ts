@@ -54,14 +54,17 @@ function nameOf({ name }: { readonly name?: string | undefined }): { as?: string
   return name === undefined ? {} : { as: name };
 }
 
-const ownErrors: ErrorRequestHandler = (error, _req, res, next) => {
-  if (res.headersSent) return next(error);
-  // The framework's own, such as an address that cannot be decoded, have a status.
-  res
-    .status(error.status ?? 418)
-    .type('text')
-    .send(error.message);
-};
+const ownErrors =
+  (setup: HostSetup): ErrorRequestHandler =>
+  (error, _req, res, next) => {
+    setup.onError(error);
+    if (res.headersSent) return next(error);
+    // The framework's own, such as an address that cannot be decoded, have a status.
+    res
+      .status(error.status ?? 418)
+      .type('text')
+      .send(error.message);
+  };
 
 export const expressHost: AdapterHost = {
   name: 'express',
@@ -70,7 +73,7 @@ export const expressHost: AdapterHost = {
     const handlers = before(setup);
     if (handlers.length > 0) app.use(...handlers);
     app.use(setup.prefix === '' ? '/' : setup.prefix, application(setup));
-    app.use(highqErrors(), ownErrors);
+    app.use(highqErrors(), ownErrors(setup));
     const server = createServer(app).listen(setup.port, '127.0.0.1');
     await once(server, 'listening');
     return {

@@ -69,14 +69,17 @@ function application({ mounts, routes, health, prefix }: HostSetup): Middleware[
   return chain;
 }
 
-const ownErrors: Middleware = async (ctx, next) => {
-  try {
-    await next();
-  } catch (error) {
-    ctx.status = 418;
-    ctx.body = error instanceof Error ? error.message : String(error);
-  }
-};
+const ownErrors =
+  (setup: HostSetup): Middleware =>
+  async (ctx, next) => {
+    try {
+      await next();
+    } catch (error) {
+      setup.onError(error);
+      ctx.status = 418;
+      ctx.body = error instanceof Error ? error.message : String(error);
+    }
+  };
 
 export const koaHost: AdapterHost = {
   name: 'koa',
@@ -84,7 +87,7 @@ export const koaHost: AdapterHost = {
     const app = new Koa();
     // Who leaves in the middle of a stream is an error to Koa, which it would print.
     app.on('error', () => undefined);
-    app.use(ownErrors).use(highqErrors()).use(before(setup));
+    app.use(ownErrors(setup)).use(highqErrors()).use(before(setup));
     for (const middleware of application(setup)) app.use(middleware);
     const server = createServer(app.callback()).listen(setup.port, '127.0.0.1');
     await once(server, 'listening');

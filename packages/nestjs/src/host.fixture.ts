@@ -85,11 +85,19 @@ function healthOf(manager: TokenManager): Type {
 /** The application's own way with errors that are not of hq-oauth; those of Nest have an answer in them. */
 @Catch()
 class OwnErrors extends BaseExceptionFilter {
+  readonly #onError: HostSetup['onError'];
+
+  constructor(adapter: AbstractHttpAdapter, onError: HostSetup['onError']) {
+    super(adapter);
+    this.#onError = onError;
+  }
+
   override catch(error: unknown, host: ArgumentsHost): void {
     if (error instanceof HttpException) {
       super.catch(error, host);
       return;
     }
+    this.#onError(error);
     const response = host.switchToHttp().getResponse();
     const message = error instanceof Error ? error.message : String(error);
     if ('raw' in response) response.code(418).type('text/plain').send(message);
@@ -145,7 +153,7 @@ async function start(platform: Platform, setup: HostSetup): Promise<RunningHost>
     forceCloseConnections: true,
     bodyParser: setup.bodies === 'parsed',
   });
-  app.useGlobalFilters(new OwnErrors(adapter), new HighQExceptionFilter());
+  app.useGlobalFilters(new OwnErrors(adapter, setup.onError), new HighQExceptionFilter());
   if (prefix !== '') app.setGlobalPrefix(prefix);
   prepare(app, platform, setup);
   await app.listen(port, '127.0.0.1');

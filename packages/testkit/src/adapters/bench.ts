@@ -115,6 +115,7 @@ export class Bench {
       health: world.manager,
       prefix: '',
       bodies: 'untouched',
+      onError: () => undefined,
       cookie: null,
       ...setup?.(world),
     };

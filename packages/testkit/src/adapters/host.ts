@@ -47,6 +47,8 @@ export interface HostSetup {
    * something of the application that reads every body to its end.
    */
   readonly bodies: 'untouched' | 'parsed' | 'consumed';
+  /** To be told of each error that comes to the framework's own way to handle errors. */
+  onError(error: unknown): void;
   /** A `Set-Cookie` that the application puts on each answer before hq-oauth comes. */
   readonly cookie: string | null;
 }

@@ -262,6 +262,19 @@ export const PROXY_BEHAVIOURS: readonly Behaviour[] = [
     },
   },
   {
+    title: 'proxy: an API that cannot be reached is 502, and nothing of its address is told',
+    async run(bench) {
+      const { app, upstream } = await openBefore(bench, () => undefined);
+      await upstream.close();
+      const response = await call(app, '6/sites');
+      expect([response.statusCode, response.headers['content-type']]).toEqual([
+        502,
+        'application/problem+json',
+      ]);
+      expect(await textOf(response)).not.toContain(new URL(upstream.instanceUrl).port);
+    },
+  },
+  {
     title: 'F93 F113 proxy: no path leads to another origin or out of the API',
     async run(bench) {
       const { app, upstream } = await openBefore(bench, (_request, response) => {

@@ -24,10 +24,11 @@ export async function openBefore(
   bench: Bench,
   handler: UpstreamHandler,
   options: Partial<HostProxy> = {},
+  setup: Partial<HostSetup> = {},
 ): Promise<{ readonly app: App; readonly upstream: Upstream }> {
   const upstream = await bench.upstream(handler);
   const mount = { proxy: { path: PROXY, ...options } };
-  const app = await bench.open({ mount, manager: { instanceUrl: upstream.instanceUrl } });
+  const app = await bench.open({ mount, manager: { instanceUrl: upstream.instanceUrl }, setup: () => setup });
   await upstream.grant(app.manager);
   return { app, upstream };
 }

@@ -1,10 +1,9 @@
 import { channel } from 'node:diagnostics_channel';
+import { ERRORS_PAGE } from './errors-page.ts';
 
 const MARK = Symbol.for('hq-oauth.error');
 /** Every error that is made, for those who listen: `diagnostics_channel.subscribe('hq-oauth:error', fn)`. */
 const made = channel('hq-oauth:error');
-/** Ends in `#`: a heading of the page about errors follows. */
-export const ERRORS_PAGE = 'https://github.com/hq-oauth/hq-oauth/blob/main/docs/errors.md#';
 
 export interface HighQErrorOptions {
   readonly connectionId?: string | undefined;

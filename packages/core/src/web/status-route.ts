@@ -3,7 +3,15 @@ import { publicOriginOf } from './places.ts';
 import { formOf, isPrefetch, prefersHtml, refuseCrossSite, wantsPage } from './request.ts';
 import { isNotice, type Notice } from './status-notice.ts';
 import { statusPage } from './status-page.ts';
-import { readConnections, readStatus, type StatusDocument, type StatusSight, seenAs } from './status-view.ts';
+import {
+  type ConnectionPage,
+  readConnections,
+  readStatus,
+  type StatusDocument,
+  type StatusSight,
+  type StatusView,
+  seenAs,
+} from './status-view.ts';
 import { anonymous, notAuthorized, seeOther, type Visit } from './visit.ts';
 
 /** `GET status`: the visitor's connection, or for those who may see all of them the one that `?connection=` names. */
@@ -14,7 +22,7 @@ export async function showStatus(visit: Visit): Promise<Response> {
   const read = html && request.method === 'GET' && wantsPage(request) && !isPrefetch(request);
   const told = read ? cookies.read('notice') : null;
   const view = connectionId === null ? null : await readStatus(visit, connectionId);
-  const list = all ? await readConnections(visit) : null;
+  const list = all ? await listBeside(visit, view) : null;
   const sight: StatusSight = {
     view,
     list,
@@ -26,6 +34,16 @@ export async function showStatus(visit: Visit): Promise<Response> {
   response.headers.set('Vary', 'Accept');
   if (told !== null) response.headers.append('Set-Cookie', cookies.clear('notice'));
   return request.method === 'HEAD' ? new Response(null, response) : response;
+}
+
+/** Without the store there is no list, but there may still be something to show. */
+async function listBeside(visit: Visit, view: StatusView | null): Promise<ConnectionPage | null> {
+  try {
+    return await readConnections(visit);
+  } catch (error) {
+    if (view !== null && isHighQError(error) && error.code === 'store_unavailable') return null;
+    throw error;
+  }
 }
 
 /**

@@ -1,7 +1,8 @@
 import type { Connection } from '../contracts.ts';
-import { RecordUnreadableError, StoreUnavailableError } from '../errors.ts';
+import { isHighQError, StoreUnavailableError } from '../errors.ts';
 import { DAY_MS, HORIZON_DAYS, horizonDaysLeft, type RefreshYear, refreshHorizonAt } from '../expiry.ts';
 import { explain } from '../explain.ts';
+import { safeError } from '../redact.ts';
 import type { ConnectionStatus, HistoryEntry } from '../status.ts';
 import type { Notice } from './status-notice.ts';
 import type { Visit } from './visit.ts';
@@ -58,6 +59,7 @@ export interface StatusDocument
     Partial<ConnectionPage> {}
 
 export const CONNECTIONS_ON_A_PAGE = 25;
+const RETRY_MS = 5_000;
 
 export async function readStatus(visit: Visit, connectionId: string): Promise<StatusView> {
   const { manager, inside } = visit;
@@ -79,7 +81,7 @@ async function statusOf(
   try {
     return await connection.status();
   } catch (error) {
-    if (!(error instanceof RecordUnreadableError)) throw error;
+    if (!isHighQError(error) || error.code !== 'record_unreadable') throw error;
     return {
       connectionId: connection.id,
       instanceUrl,
@@ -104,7 +106,7 @@ async function historyOf(
   try {
     return await connection.history();
   } catch (error) {
-    if (error instanceof StoreUnavailableError) return null;
+    if (isHighQError(error) && error.code === 'store_unavailable') return null;
     throw error;
   }
 }
@@ -126,11 +128,21 @@ export function horizonOf(
   };
 }
 
+/** @throws StoreUnavailableError */
 export async function readConnections({ manager, url }: Visit): Promise<ConnectionPage> {
   const after = url.searchParams.get('after');
   const found: ConnectionStatus[] = [];
   const query = { limit: CONNECTIONS_ON_A_PAGE + 1, ...(after ? { after } : {}) };
-  for await (const status of manager.connections(query)) found.push(status);
+  try {
+    for await (const status of manager.connections(query)) found.push(status);
+  } catch (error) {
+    if (isHighQError(error)) throw error;
+    // What a list fails with comes from the store as it is.
+    throw new StoreUnavailableError('The store does not answer, so the connections cannot be listed.', {
+      cause: safeError(error),
+      retryAfterMs: RETRY_MS,
+    });
+  }
   const connections = found.slice(0, CONNECTIONS_ON_A_PAGE);
   const next = found.length > connections.length ? (connections.at(-1)?.connectionId ?? null) : null;
   return { connections, next };

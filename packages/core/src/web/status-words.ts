@@ -1,4 +1,4 @@
-import { ERRORS_PAGE } from '../errors.ts';
+import { ERRORS_PAGE } from '../errors-page.ts';
 import type { ConnectionState, ConnectionStatus, HistoryEntry } from '../status.ts';
 import type { Notice } from './status-notice.ts';
 

@@ -228,6 +228,10 @@ describe('each state in words', () => {
     });
     const other = await browserWith({}, 'bob').get(STATUS);
     expect(other.status).toBe(503);
+    expect(await page(await administrator().get(STATUS))).not.toContain('All connections');
+    const list = await administrator({}, null).get(STATUS, asProgram);
+    expect(list.status).toBe(503);
+    expect(await json(list)).toMatchObject({ code: 'store_unavailable' });
     store.down = false;
   });
 });

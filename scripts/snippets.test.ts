@@ -61,6 +61,13 @@ describe('the samples of the pages', () => {
     60_000,
   );
 
+  it('of packages/testkit/README.md with an adapter compiles under strict', () => {
+    // The others name a store of the reader's.
+    const samples = samplesOf('packages/testkit/README.md').filter((code) => code.includes('adapterSuite('));
+    expect(samples).toHaveLength(1);
+    expect(problemsIn('packages/express', samples)).toBe('');
+  }, 60_000);
+
   it('would be found not to compile', () => {
     expect(problemsIn('packages/core', ['const five: number = "five";'])).toContain('TS2322');
   }, 60_000);

@@ -69,6 +69,13 @@ const faults: Step = {
   timeoutMs: MINUTE_MS,
 };
 
+const adapters: Step = {
+  name: 'adapters',
+  doing: 'checking that every adapter has shown the same behaviours',
+  command: ['node', 'scripts/adapters.ts', folder],
+  timeoutMs: MINUTE_MS,
+};
+
 const scan: Step = {
   name: 'secret scan',
   doing: 'looking for planted secrets in everything that this run left behind',
@@ -105,8 +112,11 @@ async function runAll(): Promise<Counts> {
   for (const step of checks) await check(step);
   if (built) {
     add(await runTests());
-    // A part of the tests cannot show all faults.
-    if (filters.length === 0) await check(faults);
+    // A part of the tests cannot show all of it.
+    if (filters.length === 0) {
+      await check(adapters);
+      await check(faults);
+    }
   } else {
     terminal.line('✗ tests: not run, because the build failed');
     add({ passed: 0, failed: 1, skipped: 0 });

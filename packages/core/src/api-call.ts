@@ -66,13 +66,35 @@ export function apiUrl(base: URL, target: string | URL): URL {
 }
 
 /**
- * Below the API's root, by its own path: an encoded dot segment or slash would be a way out of it for a server that
- * decodes before it looks.
+ * Below the API's root, by its own path, and also for a server that decodes before it looks, more than once, or that drops
+ * what follows a semicolon: a dot segment or slash in disguise would be a way out.
  */
 export function isInside(base: URL, url: URL): boolean {
   if (url.origin !== base.origin || url.username !== '' || url.password !== '') return false;
-  if (!url.pathname.startsWith(base.pathname)) return false;
-  return !/%2f|%5c|(?:^|\/)(?:\.|%2e){1,2}(?:\/|$)/i.test(url.pathname);
+  const { pathname } = url;
+  if (!pathname.startsWith(base.pathname)) return false;
+  // Parsing has resolved every dot segment that is written as one.
+  if (!/[%;]/.test(pathname)) return true;
+  return pathname.slice(base.pathname.length).split('/').every(isPlainSegment);
+}
+
+const DECODINGS_AT_MOST = 4;
+const WAY_OUT = /[/\\]|^\.{1,2}\s*(?:;|$)/;
+/** Control characters, bytes that spell a character in more bytes than it has, as no UTF-8 does, and Microsoft's `%uXXXX`. */
+// biome-ignore lint/suspicious/noControlCharactersInRegex: they are what is looked for
+const NOT_TEXT = /[\x00-\x1f\x7f\xc0\xc1]|\xe0[\x80-\x9f]|\xf0[\x80-\x8f]|%u[0-9a-fA-F]{4}/;
+
+function isPlainSegment(segment: string): boolean {
+  let text = segment;
+  for (let decodings = 0; decodings <= DECODINGS_AT_MOST; decodings += 1) {
+    if (WAY_OUT.test(text) || NOT_TEXT.test(text)) return false;
+    const decoded = text.replace(/%([0-9a-f]{2})/gi, (_, byte: string) =>
+      String.fromCharCode(Number.parseInt(byte, 16)),
+    );
+    if (decoded === text) return true;
+    text = decoded;
+  }
+  return false;
 }
 
 /** Reads what `fetch` was given. Throws as `apiUrl`. */
@@ -91,6 +113,9 @@ export function apiCall(
   if (body === undefined && request?.body) {
     content = request.body;
     streamed = true;
+  }
+  if (content !== null && (method === 'GET' || method === 'HEAD')) {
+    throw new TypeError(`A ${method} carries no body. Nothing was sent.`);
   }
   const repeats = replay === 'always' || (replay === 'idempotent' && IDEMPOTENT.has(method));
   return {

@@ -37,7 +37,7 @@ export interface ApiAccess {
  * one, if it may be; when the user may not make the call, the API's own answer comes back unchanged.
  *
  * @param resendable the request's body is known to be in memory
- * @throws BodyNotReplayableError the token was dead, a new one is there, and this call is not sent twice
+ * @throws BodyNotReplayableError the token was known to be dead, a new one is there, and this call is not sent twice
  */
 export async function apiFetch(
   access: ApiAccess,
@@ -60,6 +60,8 @@ export async function apiFetch(
     return response;
   }
   await response.body?.cancel().catch(() => undefined);
+  // Also for a call that is not made again: there may be none, and then that is what its caller has to know.
+  const again = await access.token({ signal: call.signal });
   if (!call.mayRepeat) {
     throw new BodyNotReplayableError(
       `The access token had ended when this ${call.method} arrived, and the API refused it. A new token is there. The call was not sent again, ` +
@@ -67,20 +69,15 @@ export async function apiFetch(
       { connectionId: access.connectionId },
     );
   }
-  const again = await access.token({ signal: call.signal });
   const second = await send(access, call, again.token);
   const refusedAgain = refusedCall(access, call, again, second);
-  if (refusedAgain && refusedAgain.refusal !== 'page') {
-    // With a token that was new a moment ago.
-    access.inquiry.denied(access.grant(), refusedAgain);
-    denials.add(second);
-  }
+  if (refusedAgain && access.inquiry.again(access.grant(), refusedAgain) === 'denied') denials.add(second);
   return second;
 }
 
 function refusedCall(
   { base }: ApiAccess,
-  { method, url }: ApiCall,
+  { method, url, mayRepeat }: ApiCall,
   used: HandedToken,
   { status, headers }: Response,
 ): RefusedCall | null {
@@ -88,17 +85,18 @@ function refusedCall(
   if (refusal === null) return null;
   const path = url.pathname.slice(base.pathname.length);
   const version = /^\d+(?=\/|$)/.exec(path)?.[0] ?? '6';
-  return { refusal, method, path, version, used };
+  return { refusal, name: `${method} ${path}${url.search}`, version, used, mayRepeat };
 }
 
 /** Ends this caller's wait when its signal is aborted. What it waits for goes on. */
 async function raced<Result>(work: Promise<Result>, signal: AbortSignal | undefined): Promise<Result> {
   if (!signal) return work;
+  // Whoever leaves does not hear of it any more.
+  work.catch(() => undefined);
   signal.throwIfAborted();
   const aborted = Promise.withResolvers<never>();
   const onAbort = (): void => aborted.reject(signal.reason);
   signal.addEventListener('abort', onAbort, { once: true });
-  work.catch(() => undefined);
   try {
     return await Promise.race([work, aborted.promise]);
   } finally {
@@ -121,18 +119,17 @@ async function send(access: ApiAccess, call: ApiCall, token: string): Promise<Re
       ...(body === null ? {} : { body }),
       ...(call.streamed && body !== null ? { duplex: 'half' as const } : {}),
     });
-    const target = REDIRECTS.has(response.status) ? locationOf(response, url) : null;
+    const redirected = REDIRECTS.has(response.status);
+    if (redirected && call.redirect === 'error') {
+      await response.body?.cancel().catch(() => undefined);
+      throw new TypeError('fetch failed', { cause: new Error('a redirect, and the call said to take none') });
+    }
+    const target = redirected ? locationOf(response, url) : null;
     if (!target || call.redirect === 'manual' || !isInside(base, target)) return response;
     const { status } = response;
     const toGet =
       (status === 303 && method !== 'HEAD') || ((status === 301 || status === 302) && method === 'POST');
-    if (
-      call.redirect === 'error' ||
-      hops === REDIRECTS_AT_MOST ||
-      (!toGet && body !== null && call.streamed)
-    ) {
-      return response;
-    }
+    if (hops === REDIRECTS_AT_MOST || (!toGet && body !== null && call.streamed)) return response;
     await response.body?.cancel().catch(() => undefined);
     url = target;
     if (toGet) {

@@ -1,6 +1,14 @@
-import { Readable } from 'node:stream';
+import { pipeline, Readable, type Transform } from 'node:stream';
 import { getCACertificates } from 'node:tls';
-import { Agent, type Dispatcher, ProxyAgent, fetch as undiciFetch, request as undiciRequest } from 'undici';
+import { constants, createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
+import {
+  Agent,
+  type Dispatcher,
+  getGlobalDispatcher,
+  ProxyAgent,
+  fetch as undiciFetch,
+  request as undiciRequest,
+} from 'undici';
 import { apiRoot, isInMemory } from './api-call.ts';
 import type { ResolvedOptions } from './options.ts';
 
@@ -38,13 +46,17 @@ export function apiTransport(instanceUrl: string, { proxy, ca }: ResolvedOptions
     });
     // Of the same class as any other answer, so that `instanceof Response` holds for whoever asks.
     const { status, statusText } = response;
+    refuseNoStatus(status, () => response.body?.cancel());
     const headers = [...response.headers] as [string, string][];
     return new Response(NO_BODY.has(status) ? null : response.body, { status, statusText, headers });
   };
   return {
     base: apiRoot(instanceUrl),
     fetch(input, init = {}) {
-      if (init.body && !isInMemory(init.body)) return upload(input, init, dispatcher());
+      // Whatever way `fetch` would take: an application may have given all of Node a proxy.
+      if (init.body && !isInMemory(init.body)) {
+        return upload(input, init, plain ? getGlobalDispatcher() : dispatcher());
+      }
       return plain ? fetch(input, init) : detour(input, init);
     },
     // Not waited for: an answer that its reader left unread would never let it end.
@@ -54,7 +66,7 @@ export function apiTransport(instanceUrl: string, { proxy, ca }: ResolvedOptions
 
 /**
  * A stream is sent without `fetch`, which keeps a second branch of it in memory for a redirect: an upload of 1 GiB took
- * as much (measured). No coding is asked for, so that there is nothing to unpack.
+ * as much (measured). What `fetch` adds by itself is added here, and a coded answer is unpacked as it would.
  */
 async function upload(
   input: Parameters<typeof fetch>[0],
@@ -62,7 +74,12 @@ async function upload(
   dispatcher: Dispatcher,
 ): Promise<Response> {
   const { method = 'POST', signal } = init;
-  const headers = Object.fromEntries(new Headers(init.headers));
+  const headers = {
+    accept: '*/*',
+    'accept-encoding': 'identity',
+    'user-agent': 'node',
+    ...Object.fromEntries(new Headers(init.headers)),
+  };
   const url = input instanceof Request ? input.url : String(input);
   const body = Readable.from(init.body as unknown as AsyncIterable<Uint8Array>, { objectMode: false });
   let answer: Dispatcher.ResponseData;
@@ -85,9 +102,42 @@ async function upload(
     for (const value of [values].flat()) if (value !== undefined) given.append(name, value);
   }
   const { statusCode: status } = answer;
+  refuseNoStatus(status, () => answer.body.on('error', () => undefined).destroy());
   if (NO_BODY.has(status)) await answer.body.dump();
-  const content = NO_BODY.has(status) ? null : webStreamOf(answer.body);
+  const content = NO_BODY.has(status) ? null : webStreamOf(unpacked(answer.body, given));
   return new Response(content, { status, headers: given });
+}
+
+/** Some gateways answer 999, of which no `Response` can be made. */
+function refuseNoStatus(status: number, drop: () => unknown): void {
+  if (status >= 200 && status <= 599) return;
+  void Promise.resolve(drop()).catch(() => undefined);
+  throw new TypeError('fetch failed', { cause: new Error(`the answer's status is ${status}`) });
+}
+
+// As browsers and curl do: what servers send does not always end as it should.
+const LENIENT = { flush: constants.Z_SYNC_FLUSH, finishFlush: constants.Z_SYNC_FLUSH };
+const BROTLI = {
+  flush: constants.BROTLI_OPERATION_FLUSH,
+  finishFlush: constants.BROTLI_OPERATION_FLUSH,
+};
+const CODINGS_AT_MOST = 5;
+
+/** Servers and gateways code an answer also when they were asked not to. An unknown coding stays, as with `fetch`. */
+function unpacked(body: Readable, headers: Headers): Readable {
+  const codings = (headers.get('content-encoding') ?? '').toLowerCase().split(',');
+  if (codings.length > CODINGS_AT_MOST) return body;
+  const decoders: Transform[] = [];
+  for (const coding of codings.reverse().map((one) => one.trim())) {
+    if (coding === 'gzip' || coding === 'x-gzip') decoders.push(createGunzip(LENIENT));
+    else if (coding === 'deflate') decoders.push(createInflate(LENIENT));
+    else if (coding === 'br') decoders.push(createBrotliDecompress(BROTLI));
+    else if (coding !== 'identity') return body;
+  }
+  const [last] = decoders.slice(-1);
+  // What goes wrong reaches the reader at the last one.
+  if (last) pipeline([body, ...decoders], () => undefined);
+  return last ?? body;
 }
 
 /** `Readable.toWeb` throws, where nobody can catch it, when its reader leaves while data is on its way. */

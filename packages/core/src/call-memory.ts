@@ -1,14 +1,20 @@
+import { createHash } from 'node:crypto';
 import type { CanaryAnswer } from './forbidden.ts';
 
 /** A denial is remembered for this long, milliseconds. */
 export const DENIAL_MS = 5 * 60_000;
 /** So many of them per connection; the oldest go first. */
-const DENIALS_AT_MOST = 1_000;
+export const DENIALS_AT_MOST = 1_000;
 
 /** One call of the canary. `sent`: its place in the order of this process's events. */
 export interface CanaryCall {
   readonly sent: number;
   readonly answer: Promise<CanaryAnswer>;
+}
+
+/** Addresses may be long, and hold names of people: what is kept of one is as short as any other. */
+function digest(call: string): string {
+  return createHash('sha256').update(call).digest('base64url');
 }
 
 /** What this process has learnt about API calls of one connection. Lost with the process, and with a newer grant. */
@@ -19,8 +25,12 @@ export class CallMemory {
   canary: CanaryCall | null = null;
   /** The epoch on which the canary was answered 2xx. */
   trustedOn: number | null = null;
-  /** The epoch on which the canary was refused with a fresh token: it proves nothing there. */
-  struckOffOn: number | null = null;
+  /** Epoch and generation on which the canary was refused with a fresh token: it proves nothing there. */
+  struckOffOn: string | null = null;
+  /** The epoch of which that was told. */
+  struckOffTold: number | null = null;
+  /** That the option `canary` failed has been told. */
+  canaryFailureTold = false;
   /** Fingerprint of an access token that was found to be dead before its time. */
   deadToken: string | null = null;
 
@@ -33,7 +43,7 @@ export class CallMemory {
   /** `place`: epoch and generation. Denials of an older one say nothing. */
   isDenied(call: string, place: string, mono: number): boolean {
     if (place !== this.#place) return false;
-    const until = this.#denials.get(call);
+    const until = this.#denials.get(digest(call));
     return until !== undefined && until > mono;
   }
 
@@ -42,8 +52,9 @@ export class CallMemory {
       this.#denials.clear();
       this.#place = place;
     }
-    this.#denials.delete(call);
-    this.#denials.set(call, mono + DENIAL_MS);
+    const key = digest(call);
+    this.#denials.delete(key);
+    this.#denials.set(key, mono + DENIAL_MS);
     for (const known of this.#denials.keys()) {
       if (this.#denials.size <= DENIALS_AT_MOST) return;
       this.#denials.delete(known);

@@ -27,6 +27,7 @@ export function canaryPath(option: CanaryOption | undefined, context: CanaryCont
 
 export interface CanaryToken {
   readonly epoch: number;
+  readonly generation: number;
   /** By the store's clock. */
   readonly ageMs: number;
 }
@@ -44,8 +45,9 @@ export async function askCanary(
     readonly struckOff: () => void;
   },
 ): Promise<CanaryAnswer> {
+  const place = `${token.epoch}.${token.generation}`;
   for (;;) {
-    if (memory.struckOffOn === token.epoch) return 'inconclusive';
+    if (memory.struckOffOn === place) return 'inconclusive';
     const running = memory.canary;
     if (running === null) break;
     const answer = await running.answer;
@@ -62,13 +64,15 @@ export async function askCanary(
     const refusal = refusalOf(result.status, result.contentType);
     if (refusal === null) return 'inconclusive';
     if (refusal === 'page') return memory.trustedOn === token.epoch ? 'page' : 'inconclusive';
+    // Also of a fresh token: a call that was allowed on this grant says what it says.
+    if (memory.trustedOn === token.epoch) return 'refused';
     if (token.ageMs < YOUNG_TOKEN_MS) {
-      // A fresh token is good: this user may not make this call.
-      memory.struckOffOn = token.epoch;
-      shell.struckOff();
-      return 'inconclusive';
+      // A fresh token is good, as a rule: this user may not make this call. The next token shows whether that was so.
+      memory.struckOffOn = place;
+      if (memory.struckOffTold !== token.epoch) shell.struckOff();
+      memory.struckOffTold = token.epoch;
     }
-    return memory.trustedOn === token.epoch ? 'refused' : 'inconclusive';
+    return 'inconclusive';
   })();
   memory.canary = { sent: memory.next(), answer };
   return answer;

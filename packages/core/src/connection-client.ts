@@ -27,9 +27,18 @@ interface Told {
   readonly highq?: { readonly resendable: boolean; readonly returnsDenial: boolean };
 }
 
+/** What a call tells the hook below: its body comes in a request of the caller's. */
+interface Given {
+  readonly highqStream?: boolean;
+}
+
+interface Replays {
+  readonly replay?: Replay;
+}
+
 export type ClientFetch = (
   input: Request,
-  init: RequestInit & { readonly replay?: Replay },
+  init: RequestInit & Replays,
   resendable: boolean,
 ) => Promise<Response>;
 
@@ -44,13 +53,15 @@ export function connectionClient(settings: {
   readonly fetch: ClientFetch;
 }): HighQClient {
   const { prefix, timeoutMs, connectionId, fetch } = settings;
-  return ky.create({
+  const client = ky.create({
     prefix,
     timeout: timeoutMs,
     hooks: {
       init: [
         (options) => {
-          const streamed = options.body != null && options.json === undefined && !isInMemory(options.body);
+          const { highqStream = false } = options as Given;
+          const { body, json } = options;
+          const streamed = json === undefined && (body == null ? highqStream : !isInMemory(body));
           // ky copies a body that it may have to send again, and a copy of a stream grows in memory as long as it is
           // read. Nor can it tell a long upload from one that hangs.
           if (streamed) {
@@ -59,16 +70,37 @@ export function connectionClient(settings: {
           }
           const { throwHttpErrors: throws = true } = options;
           const returnsDenial = typeof throws === 'function' ? !throws(403) : !throws;
-          Object.assign(options, { highq: { resendable: !streamed, returnsDenial } });
+          Object.assign(options, { highq: { resendable: !streamed, returnsDenial }, highqStream: undefined });
         },
       ],
     },
     async fetch(input, init) {
-      const { highq, ...rest } = (init ?? {}) as RequestInit & Told & { readonly replay?: Replay };
+      const { highq, highqStream: _, ...rest } = (init ?? {}) as RequestInit & Told & Given & Replays;
       const request = input instanceof Request ? input : new Request(input);
       const response = await fetch(request, rest, highq?.resendable ?? false);
       if (isDenial(response) && !highq?.returnsDenial) throw await permissionDenied(response, connectionId);
       return response;
     },
-  }) as HighQClient;
+  });
+  return watched(client) as HighQClient;
+}
+
+/** The hook sees options only: the body of a request that is given as a whole may be a stream as well. */
+function watched(client: KyInstance): KyInstance {
+  const given = (input: Input, options?: Options): Options | undefined =>
+    input instanceof Request && input.body !== null
+      ? ({ ...options, highqStream: true } as Options & Given)
+      : options;
+  const call = (input: Input, options?: Options): ResponsePromise => client(input, given(input, options));
+  const methods = ['get', 'post', 'put', 'patch', 'head', 'delete'] as const;
+  return Object.assign(call, client, {
+    ...Object.fromEntries(
+      methods.map((name) => [
+        name,
+        (input: Input, options?: Options) => client[name](input, given(input, options)),
+      ]),
+    ),
+    create: (options?: Options) => watched(client.create(options)),
+    extend: (options: Parameters<KyInstance['extend']>[0]) => watched(client.extend(options)),
+  }) as KyInstance;
 }

@@ -1,11 +1,13 @@
 import { askCanary, type CanaryOption, canaryPath } from './canary.ts';
 import type { Clock } from './clock.ts';
 import { isHighQError } from './errors.ts';
+import { leftMs } from './expiry.ts';
 import { type CanaryAnswer, type Evidence, guessOf, type Refusal, verdictOn } from './forbidden.ts';
 import type { GrantNews } from './grant-news.ts';
 import type { GrantRepository } from './grant-repository.ts';
 import type { HeldGrant } from './held-grant.ts';
 import { compareGrants, type GrantRecord } from './record.ts';
+import { safeError } from './redact.ts';
 import type { Refresher } from './refresher.ts';
 import type { HandedToken } from './token-request.ts';
 
@@ -28,14 +30,18 @@ interface Dependencies {
 
 export interface RefusedCall {
   readonly refusal: Refusal;
-  readonly method: string;
-  /** Of the API's address, without its query. */
-  readonly path: string;
+  /** Method and address, query included: by the query HighQ names what a call is about. */
+  readonly name: string;
   readonly version: string;
   readonly used: HandedToken;
+  /** A call that may not be made again has no use for a newer token: it is told that its own was dead only if that is known. */
+  readonly mayRepeat: boolean;
 }
 
-/** `replay`: a newer token is in memory. `denied`: the API says so. `pass`: neither; the answer goes to the caller. */
+/**
+ * - `replay`: the token that was used is dead, or a newer one is there for a call that may be repeated. - `denied`: the API
+ * denies the call. - `pass`: neither is known; the answer goes to the caller.
+ */
 export type Finding = 'replay' | 'denied' | 'pass';
 
 /** Gathers the evidence that `verdictOn` asks for, and carries out what it finds. */
@@ -52,15 +58,16 @@ export class ForbiddenInquiry {
     const memory = grant.calls;
     const received = memory.next();
     const { record: used } = call.used;
-    const name = `${call.method} ${call.path}`;
+    const { name, mayRepeat } = call;
     await this.#lookAtStore(grant);
     let canary: Evidence['canary'] = 'unasked';
     let guess: Evidence['guess'] = 'unasked';
     for (;;) {
+      const newer = this.#newer(grant, used);
       const verdict = verdictOn({
         refusal: call.refusal,
-        newer: this.#newer(grant, used),
-        expired: grant.remaining() <= 0,
+        newer: newer && mayRepeat,
+        expired: newer ? this.#leftMs(used) <= 0 : grant.remaining() <= 0,
         tokenAgeMs: this.#ageMs(used),
         remembered: memory.isDenied(name, placeOf(used), this.#d.clock.monotonic()),
         canary,
@@ -76,11 +83,13 @@ export class ForbiddenInquiry {
           guess = await this.#takeGuess(grant, used);
           break;
         case 'pass':
+          // Beside a newer token there was no guess to make, and nothing is known.
+          if (newer && (verdict.because === 'guess_spent' || verdict.because === 'young_token'))
+            return 'pass';
           if (verdict.because === 'denied' || verdict.because === 'guess_spent') {
             memory.deny(name, placeOf(used), this.#d.clock.monotonic());
           }
-          // What a gateway says is not the API's word on this user's rights.
-          return verdict.because === 'gateway' ? 'pass' : 'denied';
+          return findingOn(call.refusal);
         case 'renew':
           if (verdict.because === 'canary') memory.deadToken = used.access?.fingerprint ?? null;
           try {
@@ -91,16 +100,18 @@ export class ForbiddenInquiry {
             if (verdict.because === 'guess' && !goesOn && grant.snapshot?.record.dead === null) return 'pass';
             throw error;
           }
-          return 'replay';
+          // A guess is no knowledge, and without a second try it does not become one.
+          return verdict.because === 'guess' && !mayRepeat ? 'pass' : 'replay';
         default:
           return verdict satisfies never;
       }
     }
   }
 
-  /** The same call was refused again, with a token that has just been made: that is a denial. */
-  denied(grant: HeldGrant, { method, path, used }: RefusedCall): void {
-    grant.calls.deny(`${method} ${path}`, placeOf(used.record), this.#d.clock.monotonic());
+  /** The same call was refused again, with a token that has just been made: it is not for its token. */
+  again(grant: HeldGrant, { refusal, name, used }: RefusedCall): Finding {
+    if (refusal !== 'page') grant.calls.deny(name, placeOf(used.record), this.#d.clock.monotonic());
+    return findingOn(refusal);
   }
 
   async #lookAtStore(grant: HeldGrant): Promise<void> {
@@ -117,16 +128,27 @@ export class ForbiddenInquiry {
     return used.access ? this.#d.repository.time().store - used.access.issuedAt : 0;
   }
 
+  #leftMs(used: GrantRecord): number {
+    return used.access ? leftMs(used.access, this.#d.repository.time().store) : 0;
+  }
+
   #canary(grant: HeldGrant, call: RefusedCall, received: number): Promise<CanaryAnswer> | CanaryAnswer {
     const { news, canary: option, send } = this.#d;
     const { record, token } = call.used;
     const context = { connectionId: grant.id, userEmail: record.userEmail, version: call.version };
-    const path = canaryPath(option, context);
+    let path: string | null;
+    try {
+      path = canaryPath(option, context);
+    } catch (error) {
+      if (!grant.calls.canaryFailureTold) news.anomaly(grant, 'canary_failed', safeError(error).message);
+      grant.calls.canaryFailureTold = true;
+      return 'inconclusive';
+    }
     if (path === null) return 'inconclusive';
     return askCanary(
       grant.calls,
       received,
-      { epoch: record.epoch, ageMs: this.#ageMs(record) },
+      { epoch: record.epoch, generation: record.generation, ageMs: this.#ageMs(record) },
       {
         send: () => send(path, token),
         struckOff: () =>
@@ -167,6 +189,11 @@ export class ForbiddenInquiry {
     }
     return 'spent';
   }
+}
+
+/** What a gateway says, or a 401, is not the API's word on this user's rights. */
+function findingOn(refusal: Refusal): 'denied' | 'pass' {
+  return refusal === 'forbidden' ? 'denied' : 'pass';
 }
 
 function placeOf({ epoch, generation }: GrantRecord): string {

@@ -63,9 +63,14 @@ describe('what a 403 means', () => {
       { kind: 'renew', because: 'canary' },
     ],
     [
-      'F68 a 401, nothing else',
+      'F65 F68 a 401, nothing else',
       { refusal: 'unauthorized', canary: 'inconclusive' },
-      { kind: 'renew', because: 'unauthorized' },
+      { kind: 'take_guess' },
+    ],
+    [
+      'F65 F68 a 401, the guess is spent',
+      { refusal: 'unauthorized', canary: 'inconclusive', guess: 'spent' },
+      { kind: 'pass', because: 'guess_spent' },
     ],
     [
       'F68 a 401, the canary is allowed',

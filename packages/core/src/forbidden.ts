@@ -23,9 +23,9 @@ export type CanaryAnswer = 'allowed' | 'refused' | 'page' | 'inconclusive';
 
 export interface Evidence {
   readonly refusal: Refusal;
-  /** The store has a newer grant or generation than the call used. */
+  /** The store has a newer grant or generation than the call used, and the call may be made again with it. */
   readonly newer: boolean;
-  /** Either clock says that the token has ended. */
+  /** Either clock says that the token of the call has ended. */
   readonly expired: boolean;
   /** Since the token was issued, by the store's clock. */
   readonly tokenAgeMs: number;
@@ -42,7 +42,7 @@ export interface Evidence {
  */
 export type Verdict =
   | { readonly kind: 'replay' }
-  | { readonly kind: 'renew'; readonly because: 'expired' | 'unauthorized' | 'canary' | 'guess' }
+  | { readonly kind: 'renew'; readonly because: 'expired' | 'canary' | 'guess' }
   | {
       readonly kind: 'pass';
       readonly because: 'denied' | 'denied_before' | 'gateway' | 'young_token' | 'guess_spent';
@@ -74,7 +74,6 @@ function withoutCanary({ refusal, canary, tokenAgeMs, guess }: Evidence): Verdic
   // A page says something about a gateway. Only when the canary is answered by one, too, may it be about the token.
   if (refusal === 'page' && canary !== 'page') return { kind: 'pass', because: 'gateway' };
   if (tokenAgeMs < YOUNG_TOKEN_MS) return { kind: 'pass', because: 'young_token' };
-  if (refusal === 'unauthorized') return { kind: 'renew', because: 'unauthorized' };
   switch (guess) {
     case 'unasked':
       return { kind: 'take_guess' };

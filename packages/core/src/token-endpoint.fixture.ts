@@ -14,7 +14,7 @@ const pem = (name: string): string =>
   readFileSync(new URL(`../test/fixtures/tls/${name}`, import.meta.url), 'utf8');
 /** For `localhost`, signed by itself. */
 export const CERTIFICATE = pem('localhost.cert.pem');
-const TLS = { cert: CERTIFICATE, key: pem('localhost.key.pem') };
+export const TLS = { cert: CERTIFICATE, key: pem('localhost.key.pem') };
 
 export const SECRET = 'planted-client-secret-8Vq2';
 export const OLD_REFRESH = 'planted-refresh-token-31xK';

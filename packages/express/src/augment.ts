@@ -5,7 +5,7 @@ declare global {
     interface Request {
       /**
        * The visitor's connection to HighQ. Behind `requireHighQ()` it is always there; elsewhere it is absent for an
-       * anonymous visitor. For another name (`as: 'client'`), declare it the same way.
+       * anonymous visitor. For another name (`as: 'highqClient'`), declare it the same way.
        */
       highq: Connection;
     }

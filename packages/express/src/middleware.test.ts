@@ -1,314 +1,112 @@
-import express, { type Express } from 'express';
+import { once } from 'node:events';
+import { type IncomingMessage, request } from 'node:http';
+import { NotConnectedError } from '@hq-oauth/core';
+import type { ErrorRequestHandler } from 'express';
 import { afterEach, describe, expect, it } from 'vitest';
-import { routes, type Served, serve, userOf } from './app.fixture.ts';
-import { type Answer, HttpBrowser, hiddenFields } from './http-browser.fixture.ts';
-import { highq, highqErrors, requireHighQ } from './index.ts';
+import { highq, highqErrors, highqHealth, requireHighQ, scrubUrl } from './index.ts';
+import { type Served, serve, userOf } from './served.fixture.ts';
 
-const HOUR = 3_600_000;
+// What Express alone can show. What every adapter must show is in the adapter suite.
+
 let served: Served;
-
 afterEach(() => served.close());
 
-function visitor(user: string | null = 'ann'): HttpBrowser {
-  const browser = new HttpBrowser();
-  const { host } = new URL(served.url);
-  browser.cookies.set(host, new Map(user === null ? [] : [['user', user]]));
-  return browser;
-}
-
-/** Goes to a page of the application, and on to HighQ, up to the question whether to allow it. */
-async function toAllowPage(browser: HttpBrowser, path = '/sites'): Promise<Answer> {
-  const connect = await browser.open(served.url + path);
-  expect(connect.text).toContain('Connect to HighQ');
-  const signIn = await browser.submit('/highq/connect', hiddenFields(connect.text, '/highq/connect'));
-  expect(signIn.url.origin).toBe(served.emulator.url);
-  return browser.submit('/acme/login.action', {
-    ...hiddenFields(signIn.text),
-    email: 'user@clientname.com',
-    password: 'password',
-  });
-}
-
-async function decide(browser: HttpBrowser, page: Answer, decision: string): Promise<Answer> {
-  return browser.submit('/acme/authorize.action', {
-    ...hiddenFields(page.text, '/acme/authorize.action'),
-    decision,
-  });
-}
-
-async function signIn(browser: HttpBrowser, path = '/sites'): Promise<Answer> {
-  const question = await decide(browser, await toAllowPage(browser, path), 'allow');
-  expect(question.url.pathname).toBe('/highq/confirm');
-  expect(question.text).toContain('user@clientname.com');
-  return browser.submit('/highq/confirm', { decision: 'confirm' });
-}
-
-describe('a sign-in over HTTP', () => {
-  it('leads from the page to HighQ, by the question, and back to the page with its data', async () => {
-    served = await serve();
-    const browser = visitor();
-    const sites = await signIn(browser);
-    expect(sites.url.href).toBe(`${served.url}/sites`);
-    expect(JSON.parse(sites.text).site).toHaveLength(5);
-    expect(browser.trail.filter((url) => url.includes('state='))).toEqual([]);
-    expect(served.emulator.ledger.count({ kind: 'presented', tokenType: 'code', verdict: 'ok' })).toBe(1);
-  });
-
-  it('goes on after the access token has expired, by one refresh and without a 403', async () => {
-    served = await serve();
-    const browser = visitor();
-    await signIn(browser);
-    served.emulator.clock.advance(6 * HOUR);
-    const sites = await browser.open(`${served.url}/sites`);
-    expect(JSON.parse(sites.text).site).toHaveLength(5);
-    expect(served.emulator.ledger.refreshes()).toBe(1);
-    expect(served.emulator.requests.count({ status: 403 })).toBe(0);
-  });
-
-  it('works with PKCE enforced, with state echoed, and with tokens in XML', async () => {
-    served = await serve({}, { emulator: { pkce: 'enforced', state: 'echoed', tokenFormat: 'xml' } });
-    expect((await signIn(visitor())).status).toBe(200);
-  });
-
-  it('F82 asks nothing where the account is known, and refuses another', async () => {
-    served = await serve({
-      expectedUser: (req) => (userOf(req) === 'ann' ? 'user@clientname.com' : 'x@y.example'),
-    });
-    const ann = visitor();
-    const done = await decide(ann, await toAllowPage(ann), 'allow');
-    expect(done.url.href).toBe(`${served.url}/sites`);
-    const bob = visitor('bob');
-    const refused = await decide(bob, await toAllowPage(bob), 'allow');
-    expect([refused.status, refused.url.pathname]).toEqual([400, '/highq/callback']);
-    expect(refused.text).toContain('another account');
-    expect((await served.manager.connection('bob').status()).state).toBe('disconnected');
-  });
-
-  it('F89 tells that access was denied, and leads back', async () => {
-    served = await serve();
-    const browser = visitor();
-    const denied = await decide(browser, await toAllowPage(browser), 'deny');
-    expect(denied.status).toBe(400);
-    expect(denied.text).toContain('Access was not allowed');
-    expect(denied.text).toContain('href="/sites"');
-    expect(served.emulator.ledger.count({ tokenType: 'code' })).toBe(0);
-  });
-
-  it('F80 F83 sends no code from a foreign browser, and one code only once', async () => {
-    served = await serve();
-    const browser = visitor();
-    await signIn(browser);
-    const callback = browser.trail.find((url) => url.includes('/highq/callback')) ?? '';
-    const { code } = await served.emulator.authorize({ user: 'user@clientname.com' });
-    const foreign = await visitor().open(`${served.url}/highq/callback?code=${code}`);
-    const again = await browser.open(callback);
-    expect([foreign.status, again.status]).toEqual([400, 400]);
-    expect(served.emulator.ledger.count({ kind: 'presented', tokenType: 'code' })).toBe(1);
-  });
-
-  it.each([
-    { pkce: 'enforced', status: 400, path: '/highq/callback' },
-    { pkce: 'ignored', status: 200, path: '/highq/confirm' },
-  ] as const)(
-    'F85 sends one code for two tabs; PKCE $pkce: the older gets $status',
-    async ({ pkce, ...wanted }) => {
-      served = await serve({}, { emulator: { pkce } });
-      const older = visitor();
-      const newer = new HttpBrowser(older.cookies);
-      const olderQuestion = await toAllowPage(older);
-      const connect = await newer.open(`${served.url}/sites`);
-      const newerQuestion = await newer.submit(
-        '/highq/connect',
-        hiddenFields(connect.text, '/highq/connect'),
-      );
-      const early = await decide(older, olderQuestion, 'allow');
-      expect({ status: early.status, path: early.url.pathname }).toEqual(wanted);
-      // Nothing tells the two callbacks apart, so the first one has used the browser's one transaction up.
-      const late = await decide(newer, newerQuestion, 'allow');
-      expect([late.status, late.url.pathname]).toEqual([400, '/highq/callback']);
-      expect(late.text).toContain('href="/highq/connect?returnTo=');
-      expect(served.emulator.ledger.count({ kind: 'presented', tokenType: 'code' })).toBe(1);
-    },
-  );
-
-  it('F87 begins nothing for a form on another site', async () => {
-    served = await serve();
-    const answer = await visitor().send(`${served.url}/highq/connect`, 'POST', '', {
-      'sec-fetch-site': 'cross-site',
-      origin: 'https://evil.example',
-    });
-    expect([answer.status, answer.headers.getSetCookie()]).toEqual([403, []]);
-  });
-
-  it('F92 sends people back to the configured address, whatever the Host header says', async () => {
-    served = await serve();
-    const answer = await visitor().send(`${served.url}/highq/connect`, 'POST', '', {
-      host: 'evil.example',
-      'x-forwarded-host': 'evil.example',
-      'sec-fetch-site': 'same-origin',
-    });
-    const target = new URL(answer.headers.get('location') ?? '');
-    expect(target.searchParams.get('redirect_uri')).toBe(`${served.url}/highq/callback`);
-  });
-
-  it('takes forms that a body parser has read before, and cookies of the application stay', async () => {
-    served = await serve(
-      {},
-      {
-        prepare(app, manager) {
-          app.use(express.urlencoded({ extended: true }), (_req, res, next) => {
-            res.cookie('app', 'kept');
-            next();
-          });
-          app.use(highq({ manager, connectionId: userOf }));
-          routes(app);
-          app.use(highqErrors());
-        },
-      },
-    );
-    const browser = visitor();
-    expect((await signIn(browser)).url.pathname).toBe('/sites');
-    expect(browser.cookies.get(new URL(served.url).host)?.get('app')).toBe('kept');
-  });
-
-  it('answers a form that is too long, and does not take the connection down', async () => {
-    served = await serve();
-    const form = `padding=${'x'.repeat(100_000)}&decision=confirm`;
-    const answer = await visitor().send(`${served.url}/highq/confirm`, 'POST', form);
-    expect(answer.status).toBe(400);
-  });
-
-  it('ends with a disconnect', async () => {
-    served = await serve();
-    const browser = visitor();
-    await signIn(browser);
-    const back = await browser.submit(`${served.url}/highq/disconnect`, { returnTo: '/sites' });
-    expect([back.status, back.url.pathname]).toEqual([401, '/sites']);
-    expect(back.text).toContain('Connect to HighQ');
-  });
-});
+const ownErrors: ErrorRequestHandler = (error, _req, res, next) => {
+  if (res.headersSent) return next(error);
+  res.status(418).send(error.message);
+};
 
 describe('the middleware', () => {
-  it('F109 gives an anonymous visitor no connection, and 401 where one is required', async () => {
-    served = await serve();
-    expect(JSON.parse((await visitor(null).open(served.url)).text)).toEqual({ highq: null });
-    const refused = await fetch(`${served.url}/sites`);
-    expect(refused.status).toBe(401);
-    expect(refused.headers.get('content-type')).toBe('application/problem+json');
-    expect(await refused.json()).toMatchObject({ code: 'not_connected', status: 401 });
-  });
-
-  it('names where to sign in to a program that is known', async () => {
-    served = await serve({ statuses: { notConnected: 409 } });
-    const refused = await fetch(`${served.url}/sites`, { headers: { cookie: 'user=ann' } });
-    expect(refused.status).toBe(409);
-    expect(await refused.json()).toMatchObject({ code: 'not_connected', connectUrl: '/highq/connect' });
-  });
-
-  it('passes errors on that are not of hq-oauth', async () => {
-    served = await serve(
-      {},
-      {
-        prepare(app) {
-          app.get('/', () => {
-            throw new Error('of the application');
-          });
-          app.use(highqErrors());
-          answerErrors(app);
-        },
-      },
-    );
-    const answer = await fetch(served.url);
-    expect([answer.status, await answer.text()]).toEqual([418, 'of the application']);
-  });
-
   it('refuses two on one path or of one name, and takes one that is mounted twice', async () => {
-    served = await serve(
-      {},
-      {
-        prepare(app, manager) {
-          const one = highq({ manager, connectionId: userOf });
-          app.use('/same', one, one, (_req, res) => res.send('fine'));
-          app.use('/path', one, highq({ manager, connectionId: userOf, as: 'other' }));
-          app.use(
-            '/name',
-            one,
-            highq({ manager, connectionId: userOf, basePath: '/b', routes: { callback: '/highq/callback' } }),
-          );
-          answerErrors(app);
-        },
-      },
-    );
-    expect(await (await fetch(`${served.url}/same`)).text()).toBe('fine');
-    expect(await (await fetch(`${served.url}/path`)).text()).toMatch(/basePath: two of highq\(\).*\/highq/);
-    expect(await (await fetch(`${served.url}/name`)).text()).toMatch(/as: two of highq\(\).*highq/);
+    served = await serve((app, manager) => {
+      const one = highq({ manager, connectionId: userOf });
+      const routes = { callback: '/highq/callback' };
+      app.use('/same', one, one, (req, res) => void res.send(req.highq.id));
+      app.use('/path', one, highq({ manager, connectionId: userOf, as: 'other' }));
+      app.use('/name', one, highq({ manager, connectionId: userOf, basePath: '/b', routes }));
+      app.use(ownErrors);
+    });
+    expect(await (await served.get('/same')).text()).toBe('ann');
+    expect(await (await served.get('/path')).text()).toMatch(/basePath: two of highq\(\).*\/highq/);
+    expect(await (await served.get('/name')).text()).toMatch(/as: two of highq\(\).*highq/);
   });
 
-  it('F110 serves two managers side by side, each with its own routes and errors', async () => {
-    served = await serve(
-      {},
-      {
-        prepare(app, manager) {
-          app.use(highq({ manager, connectionId: userOf }));
-          const routes = { callback: '/highq/callback' };
-          app.use(highq({ manager, connectionId: userOf, as: 'client', basePath: '/client', routes }));
-          app.get('/b', requireHighQ({ as: 'client' }), async (req, res) => {
-            await req.highq.getAccessToken();
-            res.end();
-          });
-          app.use(highqErrors());
-        },
-      },
-    );
-    const refused = await fetch(`${served.url}/b`, { headers: { cookie: 'user=ann' } });
-    expect(await refused.json()).toMatchObject({ connectUrl: '/client/connect' });
+  it('says so when requireHighQ comes before highq, by the name that it asks for', async () => {
+    served = await serve((app, manager) => {
+      app.get('/', requireHighQ());
+      app.use(highq({ manager, connectionId: userOf }));
+      app.get('/client', requireHighQ({ as: 'client' }));
+      app.use(ownErrors);
+    });
+    expect(await (await served.get('/')).text()).toContain('requireHighQ(): comes before highq()');
+    expect(await (await served.get('/client')).text()).toContain("comes before highq({ as: 'client' })");
   });
 
-  it('says so when requireHighQ comes before highq', async () => {
-    served = await serve(
-      {},
-      {
-        prepare(app) {
-          app.get('/', requireHighQ());
-          answerErrors(app);
-        },
-      },
-    );
-    expect(await (await fetch(served.url)).text()).toContain('requireHighQ(): comes before highq()');
+  it('answers errors of hq-oauth where no highq() is mounted, too', async () => {
+    served = await serve((app) => {
+      app.get('/', () => {
+        throw new NotConnectedError('Nobody is there.');
+      });
+      app.use(highqErrors());
+    });
+    const answer = await served.get('/');
+    expect([answer.status, await answer.json()]).toMatchObject([401, { code: 'not_connected' }]);
   });
 
-  it('takes the manager from the request', async () => {
-    served = await serve(
-      {},
-      {
-        prepare(app, manager) {
-          app.use(highq({ manager: async () => manager, connectionId: async (req) => userOf(req) }));
-          routes(app);
-          app.use(highqErrors());
-        },
-      },
-    );
-    expect((await signIn(visitor())).status).toBe(200);
+  it('leaves an answer that has begun to Express, which breaks it off', async () => {
+    served = await serve((app) => {
+      app.get('/', (_req, res) => {
+        res.write('a part');
+        throw new NotConnectedError('Too late.');
+      });
+      app.use(highqErrors(), ownErrors);
+    });
+    await expect(served.get('/').then((answer) => answer.text())).rejects.toThrow();
   });
 
-  it('tells its health', async () => {
-    served = await serve();
-    const answer = await fetch(`${served.url}/health`);
-    expect([answer.status, await answer.json()]).toEqual([
-      200,
-      { status: 'up', store: 'up', unpersisted: 0 },
-    ]);
+  it('tells the health of the manager that a request is for', async () => {
+    served = await serve((app, manager) => {
+      app.get(
+        '/health',
+        highqHealth(async () => manager),
+      );
+    });
+    expect(await (await served.get('/health')).json()).toEqual({
+      status: 'up',
+      store: 'up',
+      unpersisted: 0,
+    });
   });
 
-  it('survives a Host header that is none', async () => {
-    served = await serve();
-    const answer = await visitor().send(`${served.url}/sites`, 'GET', null, { host: 'a b' });
-    expect(answer.status).toBe(401);
+  it('takes the word of a proxy for https only where Express trusts it', async () => {
+    const statuses: number[] = [];
+    for (const trusted of [true, false]) {
+      served = await serve((app, manager) => {
+        app.set('trust proxy', trusted);
+        app.use(highq({ manager, connectionId: userOf }));
+        app.use(highqErrors());
+      });
+      const headers = { origin: served.url.replace('http:', 'https:'), 'x-forwarded-proto': 'https' };
+      const post = { method: 'POST', headers: { cookie: 'user=ann', ...headers } };
+      // By `fetch` the browser's own words would go along.
+      const outgoing = request(`${served.url}/highq/connect`, { ...post, agent: false }).end();
+      const [response] = (await once(outgoing, 'response')) as [IncomingMessage];
+      statuses.push(response.statusCode ?? 0);
+      if (trusted) await served.close();
+    }
+    expect(statuses).toEqual([303, 403]);
+  });
+
+  it('refuses a name that the request has already, such as that of its socket', async () => {
+    served = await serve((app, manager) => {
+      app.use(highq({ manager, connectionId: userOf, as: 'client' }));
+      app.use(ownErrors);
+    });
+    expect(await (await served.get('/')).text()).toContain("as: client is a member of Express's request");
+  });
+
+  it('has a function that takes codes out of addresses for logs', async () => {
+    served = await serve(() => undefined);
+    expect(scrubUrl('/highq/callback?code=secret')).not.toContain('secret');
   });
 });
-
-function answerErrors(app: Express): void {
-  app.use(((error, _req, res, _next) => {
-    res.status(418).send(error.message);
-  }) satisfies express.ErrorRequestHandler);
-}

@@ -1,30 +1,20 @@
-import { ConfigurationError, type Connection, NotConnectedError, type TokenManager } from '@hq-oauth/core';
+import { NotConnectedError, type TokenManager } from '@hq-oauth/core';
 import {
   createProxy,
   createWebHandlers,
   healthResponse,
   type ProxyOptions,
   problemResponse,
-  type WebHandlers,
   type WebOptions,
 } from '@hq-oauth/core/web';
 import type { ErrorRequestHandler, Request as ExpressRequest, RequestHandler } from 'express';
 import { leaving, pathOf, send, toRequest } from './http.ts';
+import { connectionOf, currentWeb, mount, provide } from './mounted.ts';
 
 export interface HighQOptions extends WebOptions<ExpressRequest> {
   /** The name of the connection on the request. @default 'highq' */
   readonly as?: string;
 }
-
-type Web = WebHandlers<ExpressRequest>;
-
-/** What is mounted on the way of one request, and which of it the route asked for last. */
-interface Mounted {
-  readonly webs: Map<string, Web>;
-  current: Web;
-}
-
-const mountedOn = new WeakMap<ExpressRequest, Mounted>();
 
 /**
  * Sign-in routes below `basePath`, and `req.highq` for every visitor with a connection.
@@ -40,7 +30,7 @@ export function highq(options: HighQOptions): RequestHandler {
     const response = web.owns(pathOf(req)) ? await web.handle(toRequest(req), req) : null;
     if (response) return send(res, response);
     const connection = await web.connection(req);
-    if (connection) Reflect.set(req, as, connection);
+    if (connection) provide(req, as, connection);
     next();
   };
 }
@@ -51,14 +41,7 @@ export function highq(options: HighQOptions): RequestHandler {
  */
 export function requireHighQ({ as = 'highq' }: { readonly as?: string } = {}): RequestHandler {
   return (req, _res, next) => {
-    const mounted = mountedOn.get(req);
-    const web = mounted?.webs.get(as);
-    if (!mounted || !web) {
-      const problem = `comes before highq(${as === 'highq' ? '' : `{ as: '${as}' }`}): mount that first`;
-      throw new ConfigurationError([{ option: 'requireHighQ()', problem }]);
-    }
-    mounted.current = web;
-    if (Reflect.get(req, as) === undefined) {
+    if (connectionOf(req, as, 'requireHighQ()') === null) {
       throw new NotConnectedError('Nobody is signed in to this application.');
     }
     next();
@@ -70,7 +53,7 @@ export function highqErrors(): ErrorRequestHandler {
   return async (error, req, res, next) => {
     if (res.headersSent) return next(error);
     const request = toRequest(req, { withBody: false });
-    const web = mountedOn.get(req)?.current;
+    const web = currentWeb(req);
     const response = web ? await web.problem(error, request, req) : problemResponse(error, request);
     if (response) return send(res, response);
     next(error);
@@ -79,7 +62,7 @@ export function highqErrors(): ErrorRequestHandler {
 
 /**
  * Passes calls on to the API with the visitor's token: `GET` and `HEAD` unless `allow` says more. Mount it behind
- * `requireHighQ()`, and before body parsers.
+ * `highq()`, and before body parsers.
  * @throws ConfigurationError for options that cannot be used
  * @example
  * app.use('/highq-api', requireHighQ(), highqProxy());
@@ -88,11 +71,8 @@ export function highqProxy(options: ProxyOptions & { readonly as?: string } = {}
   const { as = 'highq', ...rest } = options;
   const proxy = createProxy(rest);
   return async (req, res) => {
-    const connection: Connection | undefined = Reflect.get(req, as);
-    if (!connection) {
-      const problem = `comes before requireHighQ(${as === 'highq' ? '' : `{ as: '${as}' }`}): mount that first`;
-      throw new ConfigurationError([{ option: 'highqProxy()', problem }]);
-    }
+    const connection = connectionOf(req, as, 'highqProxy()');
+    if (connection === null) throw new NotConnectedError('Nobody is signed in to this application.');
     const bodyConsumed = req.readableDidRead || req.body !== undefined;
     const request = toRequest(req, { withBody: !bodyConsumed, signal: leaving(res) });
     await send(res, await proxy(request, { connection, mountPath: req.baseUrl, bodyConsumed }));
@@ -105,24 +85,4 @@ export function highqHealth(
 ): RequestHandler {
   return async (req, res) =>
     send(res, await healthResponse(typeof manager === 'function' ? await manager(req) : manager));
-}
-
-/** @throws ConfigurationError for two of one name or path: the later one could never be reached */
-function mount(req: ExpressRequest, as: string, web: Web): void {
-  const mounted = mountedOn.get(req);
-  if (!mounted) {
-    mountedOn.set(req, { webs: new Map([[as, web]]), current: web });
-    return;
-  }
-  for (const [name, other] of mounted.webs) {
-    if (other === web) continue;
-    const twins = [
-      ...(name === as ? [{ option: 'as', problem: `two of highq() have the name ${as}` }] : []),
-      ...(other.basePath === web.basePath
-        ? [{ option: 'basePath', problem: `two of highq() have the path ${web.basePath}` }]
-        : []),
-    ];
-    if (twins.length > 0) throw new ConfigurationError(twins);
-  }
-  mounted.webs.set(as, web);
 }

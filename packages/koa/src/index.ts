@@ -1,4 +1,12 @@
 import './augment.ts';
 
-export { scrubUrl } from '@hq-oauth/core/web';
-export { type HighQOptions, highq, highqErrors, highqHealth, requireHighQ } from './middleware.ts';
+export { type ProxyCall, type ProxyMethod, type ProxyOptions, scrubUrl } from '@hq-oauth/core/web';
+export {
+  type HighQOptions,
+  type HighQProxyOptions,
+  highq,
+  highqErrors,
+  highqHealth,
+  highqProxy,
+  requireHighQ,
+} from './middleware.ts';

@@ -16,6 +16,7 @@ export interface FastifyLikeReply {
   code(status: number): unknown;
   header(name: string, value: string): unknown;
   send(body?: unknown): unknown;
+  callNotFound(): unknown;
 }
 
 export type HighQReply = ServerResponse | FastifyLikeReply;
@@ -35,8 +36,13 @@ export function pathOf(req: HighQRequest): string {
   return req.originalUrl.split('?', 1)[0] ?? '/';
 }
 
-/** `withBody: false` for an answer that looks at address and headers only. */
-export function toRequest(req: HighQRequest, { withBody = true } = {}): Request {
+interface RequestParts {
+  /** `false` for an answer that looks at address and headers only. */
+  readonly withBody?: boolean;
+  readonly signal?: AbortSignal;
+}
+
+export function toRequest(req: HighQRequest, { withBody = true, signal }: RequestParts = {}): Request {
   const headers = new Headers();
   for (const [name, values] of Object.entries(incomingOf(req).headersDistinct)) {
     for (const value of values ?? []) headers.append(name, value);
@@ -46,7 +52,12 @@ export function toRequest(req: HighQRequest, { withBody = true } = {}): Request 
   // A client chooses its Host header freely: an unusable one must not turn into an error of the server.
   const target = URL.canParse(url) ? url : 'http://host.invalid/';
   const body = withBody && method !== 'GET' && method !== 'HEAD' ? bodyOf(req) : null;
-  return new Request(target, { method, headers, ...(body && { body, duplex: 'half' as const }) });
+  return new Request(target, {
+    method,
+    headers,
+    ...(signal && { signal }),
+    ...(body && { body, duplex: 'half' as const }),
+  });
 }
 
 /** What a body parser has read already comes as an object, and only its text fields matter to these routes. */
@@ -60,6 +71,23 @@ function bodyOf(req: HighQRequest): URLSearchParams | ReturnType<typeof Readable
   }
   const incoming = incomingOf(req);
   return incoming.readableEnded ? null : Readable.toWeb(incoming);
+}
+
+/** Whether something has read the body, or a part of it. On Fastify it comes as the stream that it is. */
+export function bodyConsumed(req: HighQRequest): boolean {
+  const body: unknown = Reflect.get(req, 'body');
+  const parsed = body !== undefined && body !== null && !(body instanceof Readable);
+  return parsed || incomingOf(req).readableDidRead;
+}
+
+/** Aborted when the visitor goes away before the answer was sent. */
+export function leaving(res: HighQReply): AbortSignal {
+  const left = new AbortController();
+  const outgoing = outgoingOf(res);
+  outgoing.once('close', () => {
+    if (!outgoing.writableFinished) left.abort();
+  });
+  return left.signal;
 }
 
 export async function send(res: HighQReply, response: Response): Promise<void> {

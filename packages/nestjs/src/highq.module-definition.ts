@@ -4,6 +4,8 @@ import { ConfigurableModuleBuilder } from '@nestjs/common';
 import { DEFAULT_NAME, getHighQToken } from './highq.decorators.ts';
 import { HighQHealthIndicator } from './highq.health.ts';
 import type { HighQRequest } from './highq.http.ts';
+import type { MountedRoutes } from './highq.mount.ts';
+import { type HighQProxyOptions, proxyRoutes } from './highq.proxy.ts';
 
 /** A manager that you made. You close it, too. */
 interface GivenManager<Req> {
@@ -27,7 +29,14 @@ interface MadeManager {
  * the parameter of `connectionId`.
  */
 export type HighQModuleOptions<Req extends HighQRequest = HighQRequest> = Omit<WebOptions<Req>, 'manager'> &
-  (GivenManager<Req> | MadeManager);
+  (GivenManager<Req> | MadeManager) & {
+    /**
+     * Passes calls of browsers on to the API with the visitor's token: `GET` and `HEAD` unless `allow` says more. It
+     * needs bodies as they were sent: on platform-express, keep body parsers away from its path.
+     * @example { path: '/highq-api', allow: ['GET', 'POST'] }
+     */
+    readonly proxy?: HighQProxyOptions;
+  };
 
 /** What stands beside the options, for `forRootAsync` as well. */
 export interface HighQModuleExtras {
@@ -46,6 +55,7 @@ export interface HighQOptionsFactory<Req extends HighQRequest = HighQRequest> {
 export interface HighQRuntime {
   readonly name: string;
   readonly web: WebHandlers<HighQRequest>;
+  readonly proxy: MountedRoutes | null;
   readonly manager: WebOptions<HighQRequest>['manager'];
   /** Ends what the module made. */
   close(): Promise<void>;
@@ -83,14 +93,15 @@ export const { ConfigurableModuleClass } = new ConfigurableModuleBuilder<HighQMo
 
 /** @throws ConfigurationError with every problem of the options */
 async function runtimeOf(options: HighQModuleOptions, name: string): Promise<HighQRuntime> {
-  const { managerOptions, closeTimeoutMs, manager: given, ...rest } = options;
+  const { managerOptions, closeTimeoutMs, manager: given, proxy, ...rest } = options;
   const made = managerOptions === undefined ? null : createTokenManager(managerOptions);
   const close = async (): Promise<void> => {
     await made?.close(closeTimeoutMs === undefined ? {} : { timeoutMs: closeTimeoutMs });
   };
   try {
     const manager = (made ?? given) as HighQRuntime['manager'];
-    return { name, manager, close, web: createWebHandlers<HighQRequest>({ ...rest, manager }) };
+    const web = createWebHandlers<HighQRequest>({ ...rest, manager });
+    return { name, manager, close, web, proxy: proxy ? proxyRoutes(proxy, web) : null };
   } catch (error) {
     await close();
     throw error;

@@ -65,6 +65,19 @@ class ClientController {
   }
 }
 
+@Controller('picky')
+class PickyController {
+  readonly manager: unknown;
+  constructor(@InjectHighQ() manager: unknown) {
+    this.manager = manager;
+  }
+
+  @Get()
+  injected() {
+    return { injected: typeof this.manager };
+  }
+}
+
 @Controller('health')
 class HealthController {
   readonly health: HealthCheckService;
@@ -109,18 +122,6 @@ describe.each(PLATFORMS)('HighQModule on %s', (platform) => {
     served = null;
   });
 
-  it('serves the data of the visitor, before and after the access token has expired', async () => {
-    const app = await start(plain);
-    await connected(app);
-    for (const hours of [0, 6]) {
-      app.emulator.clock.advance(hours * HOUR);
-      const answer = await app.get('/sites', 'ann');
-      expect([answer.status, ((await answer.json()) as { site: unknown[] }).site.length]).toEqual([200, 5]);
-    }
-    expect(app.emulator.ledger.refreshes()).toBe(1);
-    expect(app.emulator.requests.count({ status: 403 })).toBe(0);
-  });
-
   it('F109 lets nobody in who is anonymous, or not connected, unless AllowDisconnected says so', async () => {
     const app = await start(plain);
     const [anonymous, stranger] = [await app.get('/sites'), await app.get('/injected', 'ann')];
@@ -134,21 +135,68 @@ describe.each(PLATFORMS)('HighQModule on %s', (platform) => {
     expect(await (await app.get('/injected', 'ann')).json()).toEqual({ same: 'up' });
   });
 
-  it('leads to HighQ from its connect page, which lies outside of a global prefix', async () => {
+  it('has its routes outside of the global prefix of the controllers', async () => {
     const app = await start(plain, { prefix: 'api' });
     expect((await app.get('/api', 'ann')).status).toBe(200);
-    const page = await app.get('/highq/connect', 'ann');
-    expect([page.status, await page.text()]).toEqual([200, expect.stringContaining('Connect to HighQ')]);
-    const begun = await fetch(`${app.url}/highq/connect`, {
-      method: 'POST',
-      redirect: 'manual',
-      body: new URLSearchParams({ returnTo: '/api/sites' }),
-      headers: { cookie: 'user=ann', 'sec-fetch-site': 'same-origin' },
-    });
-    expect(begun.status).toBe(303);
-    expect(begun.headers.get('location')).toContain(`${app.emulator.instanceUrl}/authorize.action`);
-    expect(begun.headers.getSetCookie()).toHaveLength(1);
-    expect((await app.get('/highq/nothing', 'ann')).status).toBe(404);
+    expect((await app.get('/highq/connect', 'ann')).status).toBe(200);
+    expect((await app.get('/api/highq/connect', 'ann')).status).toBe(404);
+  });
+
+  it('keeps two managers apart that it has made, by name', async () => {
+    const app = await start(({ manager, emulator, url }) => ({
+      imports: [
+        HighQModule.forRoot({ manager, connectionId: userOf }),
+        HighQModule.forRoot({
+          name: 'client',
+          basePath: '/of-client',
+          managerOptions: managerOptions(emulator, url, '/of-client/callback'),
+          connectionId: userOf,
+          proxy: { path: '/client-api' },
+        }),
+      ],
+      controllers: [...controllers, ClientController],
+    }));
+    await connected(app);
+    expect((await app.get('/sites', 'ann')).status).toBe(200);
+    for (const path of ['/client', '/client-api/6/sites']) {
+      expect(await (await app.get(path, 'ann')).json()).toMatchObject({ connectUrl: '/of-client/connect' });
+    }
+  });
+
+  it('runs the global guards before its proxy, and asks no guard for its connection', async () => {
+    @Injectable()
+    class Session implements CanActivate {
+      canActivate(context: ExecutionContext): boolean {
+        return userOf(context.switchToHttp().getRequest()) !== 'mallory';
+      }
+    }
+    const proxy = { path: '/highq-api' };
+    const app = await start(({ manager }) => ({
+      imports: [HighQModule.forRoot({ manager, connectionId: userOf, proxy })],
+      providers: [
+        { provide: APP_GUARD, useClass: Session },
+        { provide: APP_GUARD, useClass: HighQGuard.for('of nobody') },
+      ],
+    }));
+    await connected(app);
+    expect((await app.get('/highq-api/6/sites', 'mallory')).status).toBe(403);
+    expect((await app.get('/highq-api/6/sites', 'ann')).status).toBe(200);
+    expect((await app.get('/highq-api', 'ann')).status).toBe(400);
+  });
+
+  it.each(['', '/', 'highq-api', '/highq-api/', '/highq-api?x'])('refuses a proxy at %j', async (path) => {
+    const starting = start(({ manager }) => ({
+      imports: [HighQModule.forRoot({ manager, connectionId: userOf, proxy: { path } })],
+    }));
+    await expect(starting).rejects.toThrow('proxy.path: must be a path below the root');
+  });
+
+  it('injects the function where a manager is one of the request', async () => {
+    const app = await start(({ manager }) => ({
+      imports: [HighQModule.forRoot({ manager: async () => manager, connectionId: userOf })],
+      controllers: [PickyController],
+    }));
+    expect(await (await app.get('/picky')).json()).toEqual({ injected: 'function' });
   });
 
   it('runs the global guards before its routes, and passes over its own', async () => {
@@ -205,28 +253,6 @@ describe.each(PLATFORMS)('HighQModule on %s', (platform) => {
     expect((await app.get('/highq/connect', 'ann')).status).toBe(200);
     await connected(app);
     expect((await app.get('/sites', 'ann')).status).toBe(200);
-  });
-
-  it('F110 keeps two managers apart, each with its own routes and errors', async () => {
-    const app = await start(({ manager, emulator, url }) => ({
-      imports: [
-        HighQModule.forRoot({ manager, connectionId: userOf }),
-        HighQModule.forRoot({
-          name: 'client',
-          basePath: '/of-client',
-          managerOptions: managerOptions(emulator, url, '/of-client/callback'),
-          connectionId: userOf,
-        }),
-      ],
-      controllers: [...controllers, ClientController],
-    }));
-    await connected(app);
-    expect((await app.get('/sites', 'ann')).status).toBe(200);
-    const refused = await app.get('/client', 'ann');
-    expect(await refused.json()).toMatchObject({ connectUrl: '/of-client/connect' });
-    for (const path of ['/highq/connect', '/of-client/connect']) {
-      expect(await (await app.get(path, 'ann')).text()).toContain(`action="${path}"`);
-    }
   });
 
   it('takes options from a factory, a class and a provider', async () => {
@@ -361,17 +387,6 @@ describe.each(PLATFORMS)('HighQModule on %s', (platform) => {
   it('says so where a decorator names a module that is not there', async () => {
     const app = await start((world) => ({ ...plain(world), controllers: [ClientController] }));
     expect((await app.get('/client', 'ann')).status).toBe(500);
-  });
-
-  it('takes the manager from the request', async () => {
-    const app = await start(({ manager }) => ({
-      imports: [
-        HighQModule.forRoot({ manager: async () => manager, connectionId: async (req) => userOf(req) }),
-      ],
-      controllers: [SitesController],
-    }));
-    await connected(app);
-    expect((await app.get('/sites', 'ann')).status).toBe(200);
   });
 });
 

@@ -16,7 +16,7 @@ import {
   type HighQModuleOptions,
   type HighQRuntime,
 } from './highq.module-definition.ts';
-import { mount, type Serve } from './highq.mount.ts';
+import { type MountedRoutes, mount } from './highq.mount.ts';
 
 type Guarded = (...args: unknown[]) => unknown;
 const NOTHING_ELSE = [undefined, undefined, undefined, undefined] as const;
@@ -63,18 +63,30 @@ export class HighQModule extends ConfigurableModuleClass implements NestModule, 
 
   /** Nest calls this before it registers controllers, and after the application has set itself up. */
   configure(): void {
-    const { name, web } = this.#runtime;
-    // Global guards first, as for a controller: one of them may be what says who the visitor is.
+    const { name, web, proxy } = this.#runtime;
+    const routes: MountedRoutes[] = [
+      { paths: web.paths, owns: web.owns, serve: this.#guarded('serve') },
+      ...(proxy ? [{ ...proxy, serve: this.#guarded('serveProxy') }] : []),
+    ];
+    mount(this.#host.httpAdapter, name, web, routes);
+  }
+
+  /** Global guards first, as for a controller: one of them may be what says who the visitor is. */
+  #guarded(method: 'serve' | 'serveProxy'): MountedRoutes['serve'] {
     const options = { guards: true, interceptors: false, filters: false };
-    const { serve } = this;
-    const guarded = this.#contexts.create(this, serve as Guarded, 'serve', ...NOTHING_ELSE, options);
-    mount(this.#host.httpAdapter, name, web, guarded as Serve);
+    const handler = this[method] as Guarded;
+    return this.#contexts.create(this, handler, method, ...NOTHING_ELSE, options) as MountedRoutes['serve'];
   }
 
   @AllowDisconnected()
   async serve(req: HighQRequest, res: HighQReply): Promise<void> {
     const response = await this.#runtime.web.handle(toRequest(req), req);
     if (response) await send(res, response);
+  }
+
+  @AllowDisconnected()
+  async serveProxy(req: HighQRequest, res: HighQReply): Promise<void> {
+    await this.#runtime.proxy?.serve(req, res);
   }
 
   /** By now the server has answered its last request. What the module did not make stays open. */

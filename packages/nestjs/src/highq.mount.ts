@@ -11,8 +11,14 @@ import {
 } from './highq.http.ts';
 
 export type Web = WebHandlers<HighQRequest>;
-/** Answers a request to one of the routes, as a handler of the framework. */
-export type Serve = (req: HighQRequest, res: HighQReply) => Promise<unknown>;
+/** Paths that a module answers itself, outside of controllers. */
+export interface MountedRoutes {
+  /** For frameworks that are told their paths beforehand; a `*` at the end stands for anything. */
+  readonly paths: readonly string[];
+  /** Whether this path, as it was asked for, is one of them. */
+  owns(path: string): boolean;
+  serve(req: HighQRequest, res: HighQReply): Promise<unknown>;
+}
 
 /** What is mounted on the way of one request, by name, and which of it the route asked for last. */
 interface Visit {
@@ -28,7 +34,12 @@ const visits = new WeakMap<object, Visit>();
  * that browsers see.
  * @throws ConfigurationError for two modules of one name or path: the later one could never be reached
  */
-export function mount(adapter: AbstractHttpAdapter, name: string, web: Web, serve: Serve): void {
+export function mount(
+  adapter: AbstractHttpAdapter,
+  name: string,
+  web: Web,
+  routes: readonly MountedRoutes[],
+): void {
   const webs = websOf.get(adapter) ?? new Map<string, Web>();
   const problems = [...webs].flatMap(([other, { basePath }]) => [
     ...(other === name ? [{ option: 'name', problem: `two of HighQModule have the name ${name}` }] : []),
@@ -43,18 +54,21 @@ export function mount(adapter: AbstractHttpAdapter, name: string, web: Web, serv
     if (!visits.has(incomingOf(req)))
       visits.set(incomingOf(req), { webs, current: webs.get('default') ?? web });
   };
-  if (adapter.getType() === 'fastify') mountOnFastify(adapter.getInstance(), web, note, serve);
-  else mountOnExpress(adapter.getInstance(), web, note, serve);
+  if (adapter.getType() === 'fastify') mountOnFastify(adapter.getInstance(), note, routes);
+  else mountOnExpress(adapter.getInstance(), note, routes);
 }
 
 interface ExpressLike {
   use(handler: (req: HighQRequest, res: HighQReply, next: () => void) => unknown): unknown;
 }
 
-function mountOnExpress(app: ExpressLike, web: Web, note: (req: HighQRequest) => void, serve: Serve): void {
+type Note = (req: HighQRequest) => void;
+
+function mountOnExpress(app: ExpressLike, note: Note, routes: readonly MountedRoutes[]): void {
   app.use((req, res, next) => {
     note(req);
-    return web.owns(pathOf(req)) ? serve(req, res) : next();
+    const asked = routes.find(({ owns }) => owns(pathOf(req)));
+    return asked ? asked.serve(req, res) : next();
   });
 }
 
@@ -69,7 +83,7 @@ interface FastifyLike {
   all(path: string, handler: (req: HighQRequest, reply: FastifyLikeReply) => Promise<unknown>): unknown;
 }
 
-function mountOnFastify(app: FastifyLike, web: Web, note: (req: HighQRequest) => void, serve: Serve): void {
+function mountOnFastify(app: FastifyLike, note: Note, routes: readonly MountedRoutes[]): void {
   app.addHook('onRequest', (req, _reply, done) => {
     note(req);
     done();
@@ -78,11 +92,15 @@ function mountOnFastify(app: FastifyLike, web: Web, note: (req: HighQRequest) =>
   app.register(async (scope) => {
     scope.removeAllContentTypeParsers();
     scope.addContentTypeParser('*', (_req, body, done) => done(null, body));
-    for (const path of web.paths) {
-      scope.all(path, async (req, reply) => {
-        await serve(req, reply);
-        return reply;
-      });
+    for (const { paths, owns, serve } of routes) {
+      for (const path of paths) {
+        scope.all(path, async (req, reply) => {
+          // Fastify finds paths by what they decode to, hq-oauth by how they were sent.
+          if (owns(pathOf(req))) await serve(req, reply);
+          else reply.callNotFound();
+          return reply;
+        });
+      }
     }
   });
 }

@@ -1,4 +1,4 @@
-export { scrubUrl } from '@hq-oauth/core/web';
+export { type ProxyCall, type ProxyMethod, type ProxyOptions, scrubUrl } from '@hq-oauth/core/web';
 export { AllowDisconnected, getHighQToken, HighQ, InjectHighQ } from './highq.decorators.ts';
 export { HighQExceptionFilter } from './highq.exception-filter.ts';
 export { HighQGuard } from './highq.guard.ts';
@@ -10,3 +10,4 @@ export type {
   HighQModuleOptions,
   HighQOptionsFactory,
 } from './highq.module-definition.ts';
+export type { HighQProxyOptions } from './highq.proxy.ts';

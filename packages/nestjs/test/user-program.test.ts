@@ -44,7 +44,10 @@ const manager = createTokenManager({
 });
 const modules = [
   HighQModule.forRoot({ manager, connectionId: (req) => req.headers.cookie }),
-  HighQModule.forRoot({ isGlobal: true, manager, connectionId: (req: Request) => req.get('cookie') }),
+  HighQModule.forRoot({
+    isGlobal: true, manager, connectionId: (req: Request) => req.get('cookie'),
+    proxy: { path: '/highq-api', allow: ({ method, path }) => method === 'GET' && path.startsWith('6/sites') },
+  }),
   HighQModule.forRoot({
     name: 'shared', manager: async (req: Request) => (req.host ? manager : manager), connectionId: 'firm',
     authorize: (req, action) => action === 'connect' && req.secure,

@@ -1,5 +1,6 @@
 import type { Connection } from '../contracts.ts';
 import { ConfigurationError, ForeignOriginError } from '../errors.ts';
+import { safeError } from '../redact.ts';
 import { RouteRefusedError } from './refused.ts';
 
 export type ProxyMethod = 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
@@ -85,7 +86,7 @@ export function createProxy(
       (typeof allow === 'function' ? await allow({ method, path }) : allow.includes(method));
     if (!passes) return notAllowed(typeof allow === 'function' ? METHODS : allow);
     if (!SAFE.has(method)) refuseForeign(request);
-    if (bodyConsumed && request.headers.get('content-length') !== '0') {
+    if (bodyConsumed && !SAFE.has(method) && bringsBody(request.headers)) {
       const problem = 'comes behind something that has read the body: mount it before body parsers';
       throw new ConfigurationError([{ option: 'highqProxy()', problem }]);
     }
@@ -101,6 +102,9 @@ export function createProxy(
       return answer(response, method);
     } catch (error) {
       if (error instanceof ForeignOriginError) return problem(400, 'This address leads out of the API.');
+      // Nobody reads it: whoever asked has left, and that is no error of the application.
+      if (request.signal.aborted) return new Response(null, { status: 499 });
+      if (error instanceof TypeError && error.message === 'fetch failed') return unreachable(error);
       throw error;
     }
   };
@@ -133,6 +137,17 @@ function isOwn(origin: string, url: string): boolean {
   return origin === own.origin || origin === `https://${own.host}`;
 }
 
+/** Parsers leave an empty object also where there was nothing to read. */
+function bringsBody(headers: Headers): boolean {
+  return headers.has('transfer-encoding') || Number(headers.get('content-length') ?? 0) > 0;
+}
+
+function unreachable(error: TypeError): Response {
+  const { code = 'no answer' } = safeError(error);
+  const late = code.includes('TIMEOUT') || code === 'ETIMEDOUT';
+  return problem(late ? 504 : 502, `HighQ could not be reached: ${code}. Try again later.`);
+}
+
 function forwarded(given: Headers): Headers {
   const headers = new Headers();
   for (const name of REQUEST_HEADERS) {
@@ -144,6 +159,10 @@ function forwarded(given: Headers): Headers {
 
 function answer(response: Response, method: string): Response {
   const { status, headers: given } = response;
+  if (status < 200 || status > 599) {
+    void response.body?.cancel().catch(() => undefined);
+    return problem(502, 'HighQ answered with a status that is none.');
+  }
   // Inside the API they were followed already.
   if (status >= 300 && status < 400 && status !== 304) {
     void response.body?.cancel().catch(() => undefined);
@@ -156,6 +175,8 @@ function answer(response: Response, method: string): Response {
     'Content-Security-Policy': 'sandbox',
     'Cross-Origin-Resource-Policy': 'same-origin',
     'Referrer-Policy': 'no-referrer',
+    // It answers in XML or JSON, as it is asked.
+    Vary: 'Accept',
     'X-Content-Type-Options': 'nosniff',
   });
   for (const name of RESPONSE_HEADERS) {
@@ -165,12 +186,22 @@ function answer(response: Response, method: string): Response {
   // What `fetch` has unpacked is longer than it was.
   const length = given.get('content-length');
   if (length !== null && !given.has('content-encoding')) headers.set('content-length', length);
-  const type = given.get('content-type')?.split(';')[0]?.trim().toLowerCase() ?? '';
+  const vary = given.get('vary');
+  if (vary !== null) headers.append('vary', vary);
   const disposition = given.get('content-disposition');
   const attached = disposition?.trim().toLowerCase().startsWith('attachment') ?? false;
-  if (!DATA_TYPE.test(type) || attached) headers.set('Content-Disposition', attachment(disposition));
+  // What is not modified is stored already, with the headers that it came with.
+  if (status !== 304 && (attached || !isData(given.get('content-type')))) {
+    headers.set('Content-Disposition', attachment(disposition));
+  }
   const bodiless = method === 'HEAD' || status === 204 || status === 205 || status === 304;
   return new Response(bodiless ? null : response.body, { status, headers });
+}
+
+/** Of two types, behind one another, browsers may take the second one. */
+function isData(contentType: string | null): boolean {
+  const type = contentType ?? '';
+  return !type.includes(',') && DATA_TYPE.test(type.split(';', 1)[0]?.trim().toLowerCase() ?? '');
 }
 
 /** Keeps the name of the file. */

@@ -14,11 +14,11 @@ const CORE = '@hq-oauth/core';
 const EMULATOR = '@hq-oauth/emulator';
 const TESTKIT = '@hq-oauth/testkit';
 const TEST_TOOLS = ['vitest', 'fast-check'];
-const BROWSER = 'playwright-core';
+const BROWSER = ['playwright-core', 'axe-core'];
 
 const adapter = (...framework: string[]): ImportRule => ({
   production: [CORE, ...framework],
-  tests: [EMULATOR, TESTKIT, BROWSER, ...TEST_TOOLS],
+  tests: [EMULATOR, TESTKIT, ...BROWSER, ...TEST_TOOLS],
   clocks: 'none',
   maxLines: 150,
 });
@@ -34,9 +34,10 @@ const example = (...framework: string[]): ImportRule => ({
     '@hq-oauth/store-sqlite',
     '@hq-oauth/store-redis',
     '@hq-oauth/store-postgres',
+    'example-kit',
     ...framework,
   ],
-  tests: [EMULATOR, BROWSER, ...TEST_TOOLS],
+  tests: [EMULATOR, ...BROWSER, ...TEST_TOOLS],
 });
 
 /** The table of the architecture: arrows point from apps to adapters to core, and from stores to core. */
@@ -54,7 +55,7 @@ export const IMPORT_TABLE: Readonly<Record<string, ImportRule>> = {
     tests: [
       EMULATOR,
       TESTKIT,
-      BROWSER,
+      ...BROWSER,
       '@nestjs/platform-express',
       '@nestjs/platform-fastify',
       '@nestjs/terminus',
@@ -78,7 +79,7 @@ export const IMPORT_TABLE: Readonly<Record<string, ImportRule>> = {
     ],
     tests: TEST_TOOLS,
   },
-  'packages/emulator': { production: ['hono', '@hono/node-server'], tests: [BROWSER, ...TEST_TOOLS] },
+  'packages/emulator': { production: ['hono', '@hono/node-server'], tests: [...BROWSER, ...TEST_TOOLS] },
   'packages/cli': {
     production: [
       CORE,
@@ -93,8 +94,10 @@ export const IMPORT_TABLE: Readonly<Record<string, ImportRule>> = {
     ],
     tests: TEST_TOOLS,
   },
+  'apps/example-kit': { production: [CORE], tests: [EMULATOR, ...BROWSER, ...TEST_TOOLS] },
   'apps/express-example': example('express', '@hq-oauth/express'),
-  'apps/koa-example': example('koa', '@hq-oauth/koa'),
+  // Its start without any instance makes two emulators: one command serves one.
+  'apps/koa-example': example('koa', '@koa/router', '@koa/bodyparser', '@hq-oauth/koa', EMULATOR),
   'apps/nestjs-example': example(
     '@nestjs/common',
     '@nestjs/core',

@@ -1,5 +1,18 @@
-import { isHighQError, type TokenManager } from '@hq-oauth/core';
+import type { TokenManager } from '@hq-oauth/core';
 import { highq, highqErrors, highqHealth, requireHighQ } from '@hq-oauth/express';
+import {
+  connectionView,
+  failureOf,
+  failureView,
+  type Html,
+  layout,
+  loginView,
+  PAGE_HEADERS,
+  pathIn,
+  type Section,
+  STYLE,
+  signedInAs,
+} from 'example-kit';
 import express, {
   type ErrorRequestHandler,
   type Express,
@@ -7,15 +20,8 @@ import express, {
   type RequestHandler,
   type Response,
 } from 'express';
-import { type FirmUser, signedInAs } from './firm-users.ts';
 import { matterRoutes } from './matter-routes.ts';
-import { createSessions, sentFromHere } from './session.ts';
-import { connectionView } from './views/connection.ts';
-import { failureView } from './views/failure.ts';
-import type { Html } from './views/html.ts';
-import { layout, type Section } from './views/layout.ts';
-import { loginView } from './views/login.ts';
-import { STYLE } from './views/style.ts';
+import { createSessions } from './session.ts';
 
 export interface Dependencies {
   readonly manager: TokenManager;
@@ -27,30 +33,19 @@ export interface Dependencies {
 /** Answers with a page of this program. */
 export type Show = (req: Request, res: Response, title: string, content: Html, section?: Section) => void;
 
-const HEADERS = {
-  'Content-Security-Policy':
-    "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
-  'Referrer-Policy': 'same-origin',
-  'X-Content-Type-Options': 'nosniff',
-  'Cache-Control': 'no-store',
-};
-
-export function createApp({ manager, publicUrl, sessionSecret, firmPassword }: Dependencies): Express {
+export function createApp({ manager, firmPassword, ...sessionOptions }: Dependencies): Express {
   const app = express();
-  const sessions = createSessions({ secret: sessionSecret, secure: publicUrl.startsWith('https:') });
-  const userOf = (req: Request): FirmUser | null => sessions.userOf(req);
+  const sessions = createSessions(sessionOptions);
+  const { firmOnly } = sessions;
   const show: Show = (req, res, title, content, section) => {
-    res.type('html').send(layout({ title, user: userOf(req), ...(section && { section }) }, content));
+    res
+      .type('html')
+      .send(layout({ title, user: sessions.userOf(req), ...(section && { section }) }, content));
   };
   const ownForm: RequestHandler = (req, res, next) => {
-    if (sentFromHere(req, publicUrl)) return next();
+    if (sessions.sentFromHere(req)) return next();
     res.status(403);
     show(req, res, 'Not accepted', failureView('Not accepted', 'This form was sent from another site.'));
-  };
-  const firmOnly: RequestHandler = (req, res, next) => {
-    if (userOf(req)) return next();
-    const to = req.method === 'GET' ? req.originalUrl : '/';
-    res.redirect(303, `/login?to=${encodeURIComponent(to)}`);
   };
 
   app.disable('x-powered-by');
@@ -59,7 +54,7 @@ export function createApp({ manager, publicUrl, sessionSecret, firmPassword }: D
   });
   app.get('/health', highqHealth(manager));
   app.use((_req, res, next) => {
-    res.set(HEADERS);
+    res.set(PAGE_HEADERS);
     next();
   });
 
@@ -81,7 +76,14 @@ export function createApp({ manager, publicUrl, sessionSecret, firmPassword }: D
     res.redirect(303, '/login');
   });
 
-  app.use(highq({ manager, connectionId: (req) => userOf(req)?.id, returnTo: '/matters' }));
+  app.use(
+    highq({
+      manager,
+      connectionId: (req) => sessions.userOf(req)?.id,
+      authorize: (req, action) => sessions.userOf(req) !== null && action !== 'status-all',
+      returnTo: '/matters',
+    }),
+  );
   app.get('/', firmOnly, (_req, res) => res.redirect(303, '/matters'));
   app.use(['/matters', '/people', '/connection'], firmOnly, requireHighQ());
   matterRoutes(app, show);
@@ -99,34 +101,12 @@ export function createApp({ manager, publicUrl, sessionSecret, firmPassword }: D
   return app;
 }
 
-/** A path of this program, whatever was asked for. */
-function pathIn(value: unknown): string {
-  const here = 'http://here.invalid';
-  if (typeof value !== 'string' || !value.startsWith('/') || !URL.canParse(value, here)) return '/';
-  const url = new URL(value, here);
-  return url.origin === here && !url.pathname.startsWith('//') ? url.pathname + url.search : '/';
-}
-
 function unexpected(show: Show): ErrorRequestHandler {
   return (error: unknown, req, res, next) => {
     if (res.headersSent) return next(error);
-    const status = statusFromHighQ(error);
-    console.error(status === null ? error : `HighQ answered ${status} to ${req.method} ${req.path}`);
-    if (status === 404) {
-      res.status(404);
-      return show(req, res, 'Not found', failureView('Not found', 'HighQ does not know what you asked for.'));
-    }
-    res.status(status === null ? 500 : 502);
-    const text =
-      status === null
-        ? 'This program failed. Its log says how.'
-        : `HighQ answered with an error (${status}). Try again in a moment.`;
-    show(req, res, 'Something went wrong', failureView('Something went wrong', text));
+    const { status, title, text, log } = failureOf(error);
+    console.error(`${req.method} ${req.path}:`, log);
+    res.status(status);
+    show(req, res, title, failureView(title, text));
   };
-}
-
-/** The status of an answer of HighQ's API that the client threw; `null` for any other error. */
-export function statusFromHighQ(error: unknown): number | null {
-  if (isHighQError(error) || !(error instanceof Error) || error.name !== 'HTTPError') return null;
-  return 'response' in error && error.response instanceof globalThis.Response ? error.response.status : null;
 }

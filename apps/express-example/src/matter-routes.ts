@@ -1,10 +1,18 @@
-import { isHighQError } from '@hq-oauth/core';
+import {
+  failureView,
+  lookUp,
+  type Matter,
+  matters,
+  mattersView,
+  matterView,
+  offsetIn,
+  peopleView,
+  sheetPage,
+  sheets,
+  sheetView,
+} from 'example-kit';
 import type { Express, Request, Response } from 'express';
-import { type Show, statusFromHighQ } from './app.ts';
-import { type Matter, matters, type Person, personByEmail, sheetPage, sheets } from './highq-api.ts';
-import { failureView } from './views/failure.ts';
-import { mattersView, matterView, sheetView } from './views/matters.ts';
-import { peopleView } from './views/people.ts';
+import type { Show } from './app.ts';
 
 /** The pages that show what is in HighQ. Each call goes out with a valid token, or throws what `highqErrors` answers. */
 export function matterRoutes(app: Express, show: Show): void {
@@ -29,32 +37,18 @@ export function matterRoutes(app: Express, show: Show): void {
     const all = matter ? await sheets(req.highq.client, matter.id) : [];
     const sheet = all.find(({ id }) => id === req.params.sheet);
     if (!matter || !sheet) return notFound(req, res);
-    const offset = /^\d{1,9}$/.test(String(req.query.offset)) ? Number(req.query.offset) : 0;
+    const offset = offsetIn(req.query.offset);
     const page = await sheetPage(req.highq.client, sheet.id, offset);
     show(req, res, sheet.name, sheetView(matter, sheet, page, offset), 'matters');
   });
 
   app.get('/people', async (req, res) => {
     const email = typeof req.query.email === 'string' ? req.query.email.trim() : '';
-    const found = email === '' ? {} : await lookUp(req, email);
+    const found = email === '' ? {} : await lookUp(req.highq.client, email);
     show(req, res, 'People', peopleView({ email, ...found }), 'people');
   });
 }
 
 async function matterOf(req: Request): Promise<Matter | undefined> {
   return (await matters(req.highq.client)).find(({ id }) => id === req.params.id);
-}
-
-async function lookUp(req: Request, email: string): Promise<{ found: Person } | { note: string }> {
-  try {
-    return { found: await personByEmail(req.highq.client, email) };
-  } catch (error) {
-    if (isHighQError(error) && error.code === 'permission_denied') {
-      return { note: 'HighQ does not let you look this person up.' };
-    }
-    const status = statusFromHighQ(error);
-    if (status === 403) return { note: 'HighQ does not let you look this person up.' };
-    if (status === 404) return { note: 'HighQ knows nobody with this address.' };
-    throw error;
-  }
 }

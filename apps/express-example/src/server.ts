@@ -2,20 +2,20 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { createTokenManager, isHighQError, type TokenManager, type TokenStore } from '@hq-oauth/core';
 import { sqliteStore } from '@hq-oauth/store-sqlite';
+import { type FirmConfig, readFirmConfig } from 'example-kit';
 import { createApp } from './app.ts';
-import { type Config, readConfig } from './config.ts';
 
 /** For requests under way, and for a refresh whose new tokens are not stored yet. */
 const STOP_MS = 10_000;
 
 interface Parts {
-  readonly config: Config;
+  readonly config: FirmConfig;
   readonly store: TokenStore;
   readonly manager: TokenManager;
 }
 
 function prepare(): Parts {
-  const config = readConfig(process.env);
+  const config = readFirmConfig(process.env);
   const store = sqliteStore({ path: config.databasePath });
   const { redirectUri } = config;
   return { config, store, manager: createTokenManager({ redirectUri, store, logger: console }) };

@@ -12,7 +12,7 @@ import { HealthController } from './health.controller.ts';
 import { MattersController } from './matters.controller.ts';
 import { Pages } from './pages.ts';
 import { PeopleController } from './people.controller.ts';
-import { SESSION_SETTINGS, Sessions } from './session.ts';
+import { SESSION_OPTIONS, Sessions } from './session.ts';
 import { Tokens, TokensModule } from './tokens.module.ts';
 
 /** For requests under way, and then for a refresh whose new tokens are not stored yet. */
@@ -27,7 +27,7 @@ class FirmModule {
   static with(config: Config): DynamicModule {
     return {
       module: FirmModule,
-      providers: [{ provide: SESSION_SETTINGS, useValue: config }, Sessions, Pages],
+      providers: [{ provide: SESSION_OPTIONS, useValue: config }, Sessions, Pages],
       exports: [Sessions, Pages],
     };
   }
@@ -45,6 +45,7 @@ export class AppModule {
         managerOptions: { ...managerOptions, store, redirectUri: config.redirectUri },
         closeTimeoutMs: STOP_MS,
         connectionId: (req: Request) => sessions.userOf(req)?.id,
+        authorize: (req: Request, action) => sessions.userOf(req) !== null && action !== 'status-all',
         returnTo: '/matters',
       }),
     });

@@ -1,17 +1,10 @@
 import type { LoggerService } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
+import { PAGE_HEADERS } from 'example-kit';
 import type { NextFunction, Request, Response } from 'express';
 import { AppModule, type ManagerOptions } from './app.module.ts';
 import type { Config } from './config.ts';
-
-const HEADERS = {
-  'Content-Security-Policy':
-    "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; frame-ancestors 'none'; base-uri 'none'",
-  'Referrer-Policy': 'same-origin',
-  'X-Content-Type-Options': 'nosniff',
-  'Cache-Control': 'no-store',
-};
 
 /** The application, not listening yet. @throws ConfigurationError with every problem */
 export async function createApp(
@@ -25,7 +18,7 @@ export async function createApp(
   });
   app.disable('x-powered-by');
   app.use((_req: Request, res: Response, next: NextFunction) => {
-    res.set(HEADERS);
+    res.set(PAGE_HEADERS);
     next();
   });
   return app;

@@ -1,10 +1,10 @@
 import type { Connection } from '@hq-oauth/core';
 import { AllowDisconnected, HighQ, HighQGuard } from '@hq-oauth/nestjs';
 import { Controller, Get, Header, Inject, Req, UseGuards } from '@nestjs/common';
+import { connectionView } from 'example-kit';
 import type { Request } from 'express';
 import { Pages } from './pages.ts';
 import { FirmGuard } from './session.ts';
-import { connectionView } from './views/connection.ts';
 
 @Controller('connection')
 @UseGuards(FirmGuard, HighQGuard)

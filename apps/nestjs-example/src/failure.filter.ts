@@ -1,9 +1,8 @@
-import { isHighQError } from '@hq-oauth/core';
 import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException, Inject } from '@nestjs/common';
+import { type Failure, failureOf, failureView } from 'example-kit';
 import type { Request, Response } from 'express';
 import { Pages } from './pages.ts';
 import { SignInFirst } from './session.ts';
-import { failureView } from './views/failure.ts';
 
 /** Whatever is not an error of hq-oauth, as a page of this program. */
 @Catch()
@@ -26,7 +25,8 @@ export class FailureFilter implements ExceptionFilter {
     if (error instanceof HttpException && req.path === '/health') {
       return void res.status(error.getStatus()).json(error.getResponse());
     }
-    const { status, title, text } = failureOf(error, req);
+    const { status, title, text, log } = pageFor(error);
+    if (status >= 500) console.error(`${req.method} ${req.path}:`, log);
     res
       .status(status)
       .type('html')
@@ -34,36 +34,11 @@ export class FailureFilter implements ExceptionFilter {
   }
 }
 
-interface Failure {
-  readonly status: number;
-  readonly title: string;
-  readonly text: string;
-}
-
-function failureOf(error: unknown, req: Request): Failure {
-  const fromHighQ = statusFromHighQ(error);
-  if (fromHighQ === 404) {
-    return { status: 404, title: 'Not found', text: 'HighQ does not know what you asked for.' };
-  }
-  if (fromHighQ !== null) {
-    console.error(`HighQ answered ${fromHighQ} to ${req.method} ${req.path}`);
-    const text = `HighQ answered with an error (${fromHighQ}). Try again in a moment.`;
-    return { status: 502, title: 'Something went wrong', text };
-  }
-  const status = error instanceof HttpException ? error.getStatus() : 500;
-  if (status === 404) {
-    const routeless = error instanceof HttpException && error.message.startsWith('Cannot ');
-    const text = routeless || !(error instanceof HttpException) ? 'There is no such page.' : error.message;
-    return { status, title: 'Not found', text };
-  }
-  if (status < 500 && error instanceof HttpException)
-    return { status, title: 'Not accepted', text: error.message };
-  console.error(error);
-  return { status, title: 'Something went wrong', text: 'This program failed. Its log says how.' };
-}
-
-/** The status of an answer of HighQ's API that the client threw; `null` for any other error. */
-export function statusFromHighQ(error: unknown): number | null {
-  if (isHighQError(error) || !(error instanceof Error) || error.name !== 'HTTPError') return null;
-  return 'response' in error && error.response instanceof globalThis.Response ? error.response.status : null;
+/** Nest's own exceptions have their words; whatever else there is, it came from HighQ or is a fault of this program. */
+function pageFor(error: unknown): Failure {
+  if (!(error instanceof HttpException) || error.getStatus() >= 500) return failureOf(error);
+  const status = error.getStatus();
+  if (status !== 404) return { status, title: 'Not accepted', text: error.message, log: error.message };
+  const text = error.message.startsWith('Cannot ') ? 'There is no such page.' : error.message;
+  return { status, title: 'Not found', text, log: error.message };
 }

@@ -11,12 +11,10 @@ import {
   Res,
   UseGuards,
 } from '@nestjs/common';
+import { loginView, pathIn, STYLE, signedInAs } from 'example-kit';
 import type { Request, Response } from 'express';
-import { signedInAs } from './firm-users.ts';
 import { Pages } from './pages.ts';
 import { OwnFormGuard, Sessions } from './session.ts';
-import { loginView } from './views/login.ts';
-import { STYLE } from './views/style.ts';
 
 export const FIRM_PASSWORD = Symbol('firm password');
 
@@ -80,12 +78,4 @@ export class FirmController {
     this.#sessions.end(res);
     res.redirect(303, '/login');
   }
-}
-
-/** A path of this program, whatever was asked for. */
-function pathIn(value: unknown): string {
-  const here = 'http://here.invalid';
-  if (typeof value !== 'string' || !value.startsWith('/') || !URL.canParse(value, here)) return '/';
-  const url = new URL(value, here);
-  return url.origin === here && !url.pathname.startsWith('//') ? url.pathname + url.search : '/';
 }

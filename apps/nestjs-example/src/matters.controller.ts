@@ -11,11 +11,19 @@ import {
   Req,
   UseGuards,
 } from '@nestjs/common';
+import {
+  type Matter,
+  matters,
+  mattersView,
+  matterView,
+  offsetIn,
+  sheetPage,
+  sheets,
+  sheetView,
+} from 'example-kit';
 import type { Request } from 'express';
-import { type Matter, matters, sheetPage, sheets } from './highq-api.ts';
 import { Pages } from './pages.ts';
 import { FirmGuard } from './session.ts';
-import { mattersView, matterView, sheetView } from './views/matters.ts';
 
 const HTML = 'text/html; charset=utf-8';
 
@@ -55,7 +63,7 @@ export class MattersController {
     const matter = await matterOf(highq, id);
     const sheet = (await sheets(highq.client, matter.id)).find((one) => one.id === sheetId);
     if (!sheet) throw notShown();
-    const offset = /^\d{1,9}$/.test(String(from)) ? Number(from) : 0;
+    const offset = offsetIn(from);
     const page = await sheetPage(highq.client, sheet.id, offset);
     return this.#pages.show(req, sheet.name, sheetView(matter, sheet, page, offset), 'matters');
   }

@@ -1,8 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { type Html, layout, type Section } from 'example-kit';
 import type { Request } from 'express';
 import { Sessions } from './session.ts';
-import type { Html } from './views/html.ts';
-import { layout, type Section } from './views/layout.ts';
 
 /** Pages of this program: what a controller shows, in the frame that all of them share. */
 @Injectable()

@@ -1,4 +1,3 @@
-import { createHmac, timingSafeEqual } from 'node:crypto';
 import {
   type CanActivate,
   type ExecutionContext,
@@ -6,66 +5,43 @@ import {
   Inject,
   Injectable,
 } from '@nestjs/common';
+import {
+  type FirmUser,
+  type SessionOptions,
+  type SignedSession,
+  sentFromHere,
+  signedSession,
+} from 'example-kit';
 import type { Request, Response } from 'express';
-import { type FirmUser, firmUser } from './firm-users.ts';
 
-const LIFE_MS = 12 * 3_600_000;
+export const SESSION_OPTIONS = Symbol('session options');
 
-export interface SessionSettings {
-  /** Signs the session cookie. */
-  readonly sessionSecret: string;
-  readonly publicUrl: string;
-}
-export const SESSION_SETTINGS = Symbol('session settings');
-
-/** A session in a signed cookie: who signed in to this program, and until when. HighQ's tokens are never in it. */
+/** Who is signed in to this program, by a signed cookie. HighQ's tokens are never in it. */
 @Injectable()
 export class Sessions {
-  readonly #settings: SessionSettings;
+  readonly #session: SignedSession;
+  readonly #publicUrl: string;
 
-  constructor(@Inject(SESSION_SETTINGS) settings: SessionSettings) {
-    this.#settings = settings;
+  constructor(@Inject(SESSION_OPTIONS) options: SessionOptions) {
+    this.#session = signedSession(options);
+    this.#publicUrl = options.publicUrl;
   }
 
   userOf(req: Request): FirmUser | null {
-    const [id = '', until = '', signature = ''] = cookieOf(req, this.#name).split('.');
-    const given = Buffer.from(signature, 'base64url');
-    const right = this.#sign(`${id}.${until}`);
-    if (given.length !== right.length || !timingSafeEqual(given, right)) return null;
-    return Number(until) > Date.now() ? firmUser(id) : null;
+    return this.#session.userIn(req.headers.cookie);
   }
 
   begin(res: Response, user: FirmUser): void {
-    const value = `${user.id}.${Date.now() + LIFE_MS}`;
-    const signature = this.#sign(value).toString('base64url');
-    res.cookie(this.#name, `${value}.${signature}`, { ...this.#attributes, maxAge: LIFE_MS });
+    res.append('Set-Cookie', this.#session.begin(user));
   }
 
   end(res: Response): void {
-    res.clearCookie(this.#name, this.#attributes);
+    res.append('Set-Cookie', this.#session.end());
   }
 
-  /** Whether a form was sent from a page of this program. Browsers say so, and a page elsewhere cannot. */
+  /** Whether a form was sent from a page of this program. */
   sentFromHere(req: Request): boolean {
-    const site = req.get('sec-fetch-site');
-    if (site !== undefined) return site === 'same-origin' || site === 'none';
-    return req.get('origin') === this.#settings.publicUrl;
-  }
-
-  get #secure(): boolean {
-    return this.#settings.publicUrl.startsWith('https:');
-  }
-
-  get #name(): string {
-    return this.#secure ? '__Host-matters' : 'matters';
-  }
-
-  get #attributes() {
-    return { path: '/', httpOnly: true, sameSite: 'lax', secure: this.#secure } as const;
-  }
-
-  #sign(text: string): Buffer {
-    return createHmac('sha256', this.#settings.sessionSecret).update(text).digest();
+    return sentFromHere(req.headers, this.#publicUrl);
   }
 }
 
@@ -100,9 +76,4 @@ export class OwnFormGuard implements CanActivate {
     if (this.#sessions.sentFromHere(context.switchToHttp().getRequest<Request>())) return true;
     throw new ForbiddenException('This form was sent from another site.');
   }
-}
-
-function cookieOf(req: Request, name: string): string {
-  const pairs = (req.headers.cookie ?? '').split(';').map((pair) => pair.trim());
-  return pairs.find((pair) => pair.startsWith(`${name}=`))?.slice(name.length + 1) ?? '';
 }

@@ -2,6 +2,7 @@ import type { ApiRequestInit } from './api-call.ts';
 import type { Clock, Random } from './clock.ts';
 import type { HighQClient } from './connection-client.ts';
 import type { HighQEvents } from './events.ts';
+import type { RefreshYear } from './expiry.ts';
 import type { ConnectionState, ConnectionStatus, HistoryEntry } from './status.ts';
 import type { TokenStore } from './token-store.ts';
 
@@ -73,6 +74,10 @@ export interface ManagerInternals {
   readonly allowLoopback: boolean;
   readonly clock: Clock;
   readonly random: Random;
+  /** What is known about the refresh token's year. */
+  readonly refreshYear: RefreshYear;
+  /** The store's time as this process knows it, from the store's last answer. Epoch ms. */
+  storeNow(): number;
 }
 
 export interface TokenManager extends AsyncDisposable {

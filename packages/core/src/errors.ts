@@ -1,9 +1,9 @@
 import { channel } from 'node:diagnostics_channel';
+import { ERRORS_PAGE } from './errors-page.ts';
 
 const MARK = Symbol.for('hq-oauth.error');
 /** Every error that is made, for those who listen: `diagnostics_channel.subscribe('hq-oauth:error', fn)`. */
 const made = channel('hq-oauth:error');
-const DOCS = 'https://github.com/hq-oauth/hq-oauth/blob/main/docs/errors.md#';
 
 export interface HighQErrorOptions {
   readonly connectionId?: string | undefined;
@@ -38,7 +38,7 @@ export abstract class HighQError extends Error {
 
   /** The heading of `docs/errors.md` about this error. */
   get docsUrl(): string {
-    return DOCS + this.code;
+    return ERRORS_PAGE + this.code;
   }
 
   /** What a log may hold. */

@@ -44,11 +44,13 @@ export function explain(status: ConnectionStatus, now: number): readonly string[
       lines.push(
         'A refresh was sent and its outcome is unknown. It is probed when its lease is over; signing in again also resolves it.',
       );
+      lines.push(...stillServed(status, now));
       break;
     case 'reauth_required':
       lines.push(
         `A person must sign in again (${status.reason ?? 'unknown reason'}): no token request is sent until then.`,
       );
+      lines.push(...stillServed(status, now));
       break;
     default:
       return status.state satisfies never;
@@ -56,9 +58,17 @@ export function explain(status: ConnectionStatus, now: number): readonly string[
   if (status.state === 'active' && status.nextRefreshAt !== null && status.nextRefreshAt > now) {
     lines.push(`A call in ${inWords(status.nextRefreshAt - now)} or later renews it in the background.`);
   }
-  if (status.refresh && status.refresh.expiresAt > now) {
+  if (status.refresh && status.refresh.expiresAt > now && status.state !== 'reauth_required') {
     lines.push(`The refresh token is good for another ${inWords(status.refresh.expiresAt - now)} at most.`);
   }
   if (status.lastError) lines.push(`Last problem: ${status.lastError.message}`);
   return lines;
+}
+
+/** A valid access token is handed out to its end, whatever became of its refresh token. */
+function stillServed({ access }: ConnectionStatus, now: number): readonly string[] {
+  if (!access || access.expiresAt <= now) return [];
+  return [
+    `The access token is valid for another ${inWords(access.expiresAt - now)}, and calls use it until then.`,
+  ];
 }

@@ -46,7 +46,19 @@ interface Found extends JournalEntry {
  * const journal = fileJournal({ dir: './data/journal' });
  */
 export function fileJournal(options: { readonly dir: string }): Journal {
-  return new FileJournal(prepareFolder(options.dir));
+  return new FileJournal(prepareFolder(options.dir), { keepsNewest: true });
+}
+
+/**
+ * The folder of a shutdown's last resort: a journal that forgets whatever it is told to, also the newest. `null`: one of
+ * `journals` is in that folder already, and does the same service.
+ *
+ * @throws ConfigurationError as `fileJournal`
+ */
+export function rescueFolder(dir: string, journals: readonly Journal[]): Journal | null {
+  const path = prepareFolder(dir);
+  if (journals.some((journal) => journal instanceof FileJournal && journal.dir === path)) return null;
+  return new FileJournal(path, { keepsNewest: false });
 }
 
 /**
@@ -59,13 +71,15 @@ export function fileJournal(options: { readonly dir: string }): Journal {
  */
 class FileJournal implements Journal {
   readonly name = 'file';
-  readonly #dir: string;
+  readonly dir: string;
+  readonly #keepsNewest: boolean;
   readonly #running = new Running();
   /** Folders whose own name this process has brought to disk. At most 256. */
   readonly #durable = new Set<string>();
 
-  constructor(dir: string) {
-    this.#dir = dir;
+  constructor(dir: string, { keepsNewest }: { readonly keepsNewest: boolean }) {
+    this.dir = dir;
+    this.#keepsNewest = keepsNewest;
   }
 
   append(entry: JournalEntry): Promise<void> {
@@ -111,30 +125,34 @@ class FileJournal implements Journal {
       if (codeOf(error) !== 'EEXIST') throw error;
     });
     // Also when another process made it: that one may have died before its sync.
-    await syncFolder(this.#dir);
+    await syncFolder(this.dir);
     this.#durable.add(folder);
     return open(path, 'wx', 0o600);
   }
 
   async #forget(registration: string, connectionId: string, below: Position): Promise<void> {
     const found = await this.#find(registration, connectionId);
-    const newest = inOrder(found).at(-1);
-    const obsolete = newest ? found.filter((entry) => isObsolete(entry, newest, below)) : [];
-    if (!newest || obsolete.length === 0) return;
-    // The newest may be another process's and not on disk yet: power lost now must not take all of them.
-    try {
-      const handle = await open(newest.path, 'r+');
-      await handle.sync().finally(() => handle.close());
-    } catch (error) {
-      if (codeOf(error) === 'ENOENT') return;
-      throw error;
-    }
-    await syncFolder(this.#place(registration, connectionId).folder);
+    const newest = this.#keepsNewest ? inOrder(found).at(-1) : undefined;
+    const obsolete = found.filter((entry) => isObsolete(entry, newest ?? below, below));
+    if (obsolete.length === 0 || (newest && !(await this.#onDisk(newest)))) return;
     for (const { path } of obsolete) {
       await unlink(path).catch((error: unknown) => {
         if (codeOf(error) !== 'ENOENT') throw error;
       });
     }
+  }
+
+  /** The newest may be another process's and not on disk yet: power lost now must not take all of them. */
+  async #onDisk({ path, registration, connectionId }: Found): Promise<boolean> {
+    try {
+      const handle = await open(path, 'r+');
+      await handle.sync().finally(() => handle.close());
+    } catch (error) {
+      if (codeOf(error) === 'ENOENT') return false;
+      throw error;
+    }
+    await syncFolder(this.#place(registration, connectionId).folder);
+    return true;
   }
 
   /** The sound entries of this grant: what a file says counts, not its name. */
@@ -160,7 +178,7 @@ class FileJournal implements Journal {
     } catch (error) {
       if (codeOf(error) !== 'ENOENT') throw error;
       // Nothing was ever written here, unless the whole journal is gone, a volume that is not mounted, say.
-      await stat(this.#dir);
+      await stat(this.dir);
       return [];
     }
   }
@@ -170,7 +188,7 @@ class FileJournal implements Journal {
     const hash = createHash('sha256')
       .update(JSON.stringify([registration, connectionId]))
       .digest('hex');
-    return { folder: join(this.#dir, hash.slice(0, 2)), prefix: `${hash.slice(2, 34)}-` };
+    return { folder: join(this.dir, hash.slice(0, 2)), prefix: `${hash.slice(2, 34)}-` };
   }
 
   #run<Result>(connectionId: string, done: string, work: () => Promise<Result>): Promise<Result> {
@@ -179,7 +197,7 @@ class FileJournal implements Journal {
         return await work();
       } catch (error) {
         if (error instanceof TypeError || error instanceof RangeError) throw error;
-        throw journalUnavailable(`The journal in ${this.#dir} cannot be ${done}`, connectionId, error);
+        throw journalUnavailable(`The journal in ${this.dir} cannot be ${done}`, connectionId, error);
       }
     });
   }

@@ -3,25 +3,41 @@ import type { GrantNews } from './grant-news.ts';
 import type { GrantRepository } from './grant-repository.ts';
 import type { HeldGrant, OngoingFlight } from './held-grant.ts';
 import type { ResolvedOptions } from './options.ts';
-import { compareGrants } from './record.ts';
+import { compareGrants, type GrantRecord } from './record.ts';
 import type { FlightObserver } from './run-flight.ts';
 
 interface Surroundings {
-  readonly options: Pick<ResolvedOptions, 'background'>;
+  readonly options: Pick<ResolvedOptions, 'background' | 'timings'>;
   readonly clock: Clock;
   readonly repository: GrantRepository;
   readonly news: GrantNews;
   /** A new pair is in hand: callers can have it. */
   readonly held: () => void;
   readonly work: (work: Promise<unknown>) => void;
+  /** Writes what is in hand where the next start finds it. */
+  readonly rescue: (record: GrantRecord) => Promise<unknown>;
 }
 
 /** What a flight tells on its way, taken in by the grant that it is of. */
 export function observerOf(
   grant: HeldGrant,
   flight: OngoingFlight,
-  { options, clock, repository, news, held, work }: Surroundings,
+  { options, clock, repository, news, held, work, rescue }: Surroundings,
 ): FlightObserver {
+  let heldSince = null as number | null;
+  let isRescued = false;
+  /**
+   * A process that freezes with its answer takes a pair in hand along: the answer waits for the store (F112). A platform that
+   * loses patience with that ends the process, without any `close()`: what is in hand is written down before.
+   */
+  const heldAwaited = (): void => {
+    heldSince ??= clock.monotonic();
+    if (isRescued || !grant.inHand || clock.monotonic() - heldSince < options.timings.persistBudgetMs) return;
+    isRescued = true;
+    work(
+      rescue(grant.inHand).catch(() => news.anomaly(grant, 'rescue_failed', 'no place took the new pair')),
+    );
+  };
   return {
     seen: (found) => void grant.take(found),
     inHand: (record) => {
@@ -32,8 +48,8 @@ export function observerOf(
       if (known && compareGrants(snapshot.record, known) < 0) return;
       grant.unpersistedPair = true;
       grant.keep(snapshot, repository.latest());
-      // Where nothing may be under way after the answer, the answer waits for the store.
-      if (options.background !== 'await') held();
+      if (options.background === 'await') heldAwaited();
+      else held();
       news.persistFailed(grant, attempts);
     },
     heldAnswer: (record, attempts) => {

@@ -2,6 +2,7 @@ import type { Clock } from './clock.ts';
 import { sleep } from './clock.ts';
 import { exchange } from './code-exchange.ts';
 import { isHighQError, RecordUnreadableError, SignInError, StoreUnavailableError } from './errors.ts';
+import { refreshEndsAt } from './expiry.ts';
 import type { GrantNews } from './grant-news.ts';
 import type { Found, GrantRepository } from './grant-repository.ts';
 import type { HeldGrant } from './held-grant.ts';
@@ -15,6 +16,7 @@ import type { TokenEndpoint } from './token-outcome.ts';
 import { parseTokenObject, parseTokenResponse } from './token-response.ts';
 import {
   authorized,
+  beside,
   type NewPair,
   nextEpoch,
   tombstone,
@@ -84,7 +86,7 @@ export class GrantAdmin {
     const lifeMs = this.#d.options.accessTokenLifetimeMs;
     const { next, anomalies } = await exchange(this.#d.endpoint, grant.id, request, { issuedAt, lifeMs });
     const build = options.confirm
-      ? this.#pendingBuilder(next)
+      ? this.#pendingBuilder(next, issuedAt)
       : this.#authorizedBuilder(grant, next, { event: 'authorized', begunAt: issuedAt });
     await this.#stand(grant, epochBefore, build);
     for (const anomaly of anomalies) this.#d.news.anomaly(grant, anomaly, 'in the token response');
@@ -119,6 +121,13 @@ export class GrantAdmin {
         refresh: null,
       },
     );
+    const { refresh } = next;
+    if (refresh && refreshEndsAt(refresh, issuedAt, this.#d.options.refreshYear) <= before.time.store) {
+      throw new SignInError(
+        `With receivedAt ${receivedAt} the refresh token has ended already: give epoch milliseconds, not seconds. Nothing was imported.`,
+        { connectionId: grant.id, reason: 'received_at_unusable' },
+      );
+    }
     const build = this.#authorizedBuilder(grant, next, { event: 'imported', begunAt: before.time.store });
     await pinned(grant, () => this.#stand(grant, newestBefore(before), build));
   }
@@ -137,9 +146,9 @@ export class GrantAdmin {
     if (pendingId !== undefined && pending.id !== pendingId) throw nothing();
     const pair = await this.#d.repository.openPending(grant.slot, record);
     if (!pair) throw nothing();
-    const { id, access, refresh, userEmail } = pending;
+    const { id, access, refresh, userEmail, begunAt = Number.POSITIVE_INFINITY } = pending;
     const next: NewPair = { pair, access, refresh, userEmail };
-    const about = { event: 'confirmed', begunAt: Number.POSITIVE_INFINITY, authorizationId: id } as const;
+    const about = { event: 'confirmed', begunAt, authorizationId: id } as const;
     const confirmed = this.#authorizedBuilder(grant, next, about);
     await this.#stand(grant, record.epoch, (current, at, known) => {
       // Confirmed or rejected by another click meanwhile: the pair may have been rotated since.
@@ -195,7 +204,7 @@ export class GrantAdmin {
     }
   }
 
-  #pendingBuilder(next: NewPair): Build {
+  #pendingBuilder(next: NewPair, begunAt: number): Build {
     const id = this.#d.options.random.id();
     return (record, at) => {
       const stood = record.pending?.id === id || record.authorizationId === id || record.rejectedId === id;
@@ -204,6 +213,7 @@ export class GrantAdmin {
         id,
         epoch: nextEpoch(record, at),
         until: at + PENDING_MS,
+        begunAt,
       });
     };
   }
@@ -223,21 +233,13 @@ export class GrantAdmin {
     return (record, at, pair) => {
       // Ours stands already, though its answer was lost: what was made of it since must not be undone.
       if (record.authorizationId === authorizationId) return record;
-      // A later sign-in than the one that was tried: the last one wins.
-      if (newestEpoch > 0 && record.epoch > newestEpoch) return record;
+      if (record.sibling?.authorizationId === authorizationId) return record;
       const dated = event === 'authorized' ? asOf(next, at) : next;
       const written = authorized(record, dated, { event, authorizationId, at, jitter: grant.jitter });
+      // A later sign-in than the one that was tried: the last one wins.
+      if (newestEpoch > 0 && record.epoch > newestEpoch) return beside(record, written, next.pair);
       newestEpoch = written.epoch;
-      // Two sign-ins of one person crossed, and a provider that keeps one grant has ended one of them: nobody knows which.
-      const { refresh, access, userEmail } = record;
-      const crossed = (record.authorizedAt ?? 0) > begunAt && record.authorizationId !== null;
-      if (!crossed || !pair || !refresh || record.dead || (userEmail ?? '') !== (next.userEmail ?? ''))
-        return written;
-      const { authorizationId: other } = record;
-      return {
-        ...written,
-        sibling: { tokens: pair, access, refresh, generation: 1, authorizationId: other },
-      };
+      return (record.authorizedAt ?? 0) > begunAt ? beside(written, record, pair) : written;
     };
   }
 

@@ -1,9 +1,10 @@
 import type { EventHub, HighQEvents } from './events.ts';
-import { horizonDaysLeft, refreshHorizonAt } from './expiry.ts';
+import { clampMinValidity, horizonDaysLeft, refreshHorizonAt } from './expiry.ts';
 import type { FlightResult } from './flight.ts';
 import { failureOf } from './flight-errors.ts';
 import type { GrantRepository } from './grant-repository.ts';
 import type { HeldGrant } from './held-grant.ts';
+import { deathOf } from './machine-parts.ts';
 import type { ResolvedOptions } from './options.ts';
 
 interface Dependencies {
@@ -46,12 +47,13 @@ export class GrantNews {
       this.#emit(grant, 'refreshed', record.userEmail === null ? {} : { userEmail: record.userEmail });
       this.horizon(grant);
     }
-    const death = record.dead ? `${record.epoch}.${record.generation}` : null;
-    if (record.dead && death !== grant.deathTold) {
-      this.#emit(grant, 'reauthorizationRequired', { reason: record.dead.reason });
+    const reason = deathOf(record, this.#d.options.refreshYear, this.#d.repository.time().store);
+    const death = reason ? `${record.epoch}.${record.generation}` : null;
+    if (reason && death !== grant.deathTold) {
+      this.#emit(grant, 'reauthorizationRequired', { reason });
       this.#d.options.logger.warn('hq-oauth: a person must sign in again', {
         connectionId: grant.id,
-        reason: record.dead.reason,
+        reason,
       });
     }
     grant.deathTold = death;
@@ -71,6 +73,20 @@ export class GrantNews {
   anomaly(grant: HeldGrant, anomaly: string, detail: string): void {
     this.#emit(grant, 'anomaly', { anomaly, detail });
     this.#d.options.logger.warn(`hq-oauth: ${anomaly}`, { connectionId: grant.id, detail });
+  }
+
+  /** How much validity a caller gets that asks for `minValidityMs`; told once where it is less. */
+  wantedMs(grant: HeldGrant, minValidityMs: number, lifeMs: number): number {
+    const wanted = clampMinValidity(minValidityMs, lifeMs);
+    if (wanted < minValidityMs && lifeMs > 0 && !grant.minValidityTold) {
+      grant.minValidityTold = true;
+      this.anomaly(
+        grant,
+        'min_validity_clamped',
+        `asked for ${minValidityMs} ms, half of the life is ${wanted} ms`,
+      );
+    }
+    return wanted;
   }
 
   disconnected(grant: HeldGrant): void {

@@ -20,6 +20,8 @@ const SLOW_ANSWER_MS = 2_000;
 /** A store that is slow is asked the time this often before its answer is taken for what it is. */
 const CLOCK_TRIES = 3;
 const TOO_OLD_MS = 30_000;
+/** Codes of errors that say themselves what is to be done. */
+const TELLING: ReadonlySet<string> = new Set(['store_unavailable', 'configuration', 'record_unreadable']);
 
 /** What is remembered about one connection between two answers of the store. */
 export class GrantSlot {
@@ -76,6 +78,9 @@ export class GrantRepository {
 
   /** @throws StoreUnavailableError, RecordUnreadableError */
   async read(slot: GrantSlot): Promise<Found> {
+    // A clock that follows an emulator's stands still until it is asked.
+    const { clock } = this.#d;
+    if (clock.sync) await clock.sync().catch(() => undefined);
     const read = () => this.#ask(slot, () => this.#d.store.read(this.#key(slot)));
     const first = await read();
     // What lay unread while this process was stopped shows a time that is past, and a row that may be.
@@ -86,6 +91,24 @@ export class GrantRepository {
     const earlier = first.row && parseRecord(first.row.body, slot.id);
     const fell = earlier && (!found.snapshot || compareGrants(found.snapshot.record, earlier) < 0);
     return fell ? this.#found(slot, first.row, second.asOfMono) : found;
+  }
+
+  /**
+   * The row as it stands, as soon as the store has answered, however late that is: for who has a pair in hand and needs to
+   * know what to write it over. What it shows may be past; then its revision is, and nothing comes of the write.
+   * @throws StoreUnavailableError, RecordUnreadableError
+   */
+  async glance(slot: GrantSlot): Promise<Found> {
+    const { clock, store, storeTime } = this.#d;
+    const asked = { wall: clock.now(), mono: clock.monotonic() };
+    try {
+      const { row, now } = await store.read(this.#key(slot));
+      const took = Math.max(clock.now() - asked.wall, clock.monotonic() - asked.mono);
+      if (took <= SLOW_ANSWER_MS) storeTime.note(now);
+      return await this.#found(slot, row, asked.mono);
+    } catch (error) {
+      throw this.#unavailable(slot, error);
+    }
   }
 
   /**
@@ -203,14 +226,17 @@ export class GrantRepository {
       storeTime.note(now);
       return { ...answer, late, asOfMono: clock.monotonic() - since(asked) };
     } catch (error) {
-      // A store that is set up wrongly says itself what to do.
-      if (isHighQError(error) && (error.code === 'store_unavailable' || error.code === 'configuration'))
-        throw error;
-      throw new StoreUnavailableError(
-        `The ${this.#d.store.name} store did not answer. Nothing was sent to the provider; valid tokens in memory go on being served.`,
-        { connectionId: slot.id, cause: safeError(error), retryAfterMs: 1_000 },
-      );
+      throw this.#unavailable(slot, error);
     }
+  }
+
+  #unavailable(slot: GrantSlot, error: unknown): unknown {
+    // A store that is set up wrongly says itself what to do.
+    if (isHighQError(error) && TELLING.has(error.code)) return error;
+    return new StoreUnavailableError(
+      `The ${this.#d.store.name} store did not answer. Nothing was sent to the provider; valid tokens in memory go on being served.`,
+      { connectionId: slot.id, cause: safeError(error), retryAfterMs: 1_000 },
+    );
   }
 
   async #found(slot: GrantSlot, row: StoreRow | null, asOfMono: number): Promise<Found> {

@@ -14,7 +14,7 @@ import {
 } from './expiry.ts';
 import type { FlightResult, Snapshot } from './flight.ts';
 import { type Found, GrantSlot } from './grant-repository.ts';
-import { openSibling } from './machine-parts.ts';
+import { deathOf, openSibling } from './machine-parts.ts';
 import { compareGrants, EMPTY_RECORD, type GrantRecord } from './record.ts';
 
 /** A refresh of this connection that is under way in this process. */
@@ -45,6 +45,8 @@ export class HeldGrant {
   readonly slot: GrantSlot;
   /** -1 … 1, the same in every process. */
   readonly jitter: number;
+  /** Journals were looked into, where there are any. */
+  looked = false;
   /** Read at least once; `snapshot` may still be `null`: there is no row. */
   loaded = false;
   snapshot: Snapshot | null = null;
@@ -103,7 +105,7 @@ export class HeldGrant {
   /** What died may live on in a journal, which a flight looks into once, or in a second pair that others could not open. */
   mayLive(options: { readonly refreshYear: RefreshYear }, storeNow: number, journaled: boolean): boolean {
     const record = this.snapshot?.record;
-    if (!record?.dead) return false;
+    if (!record || deathOf(record, options.refreshYear, storeNow) === null) return false;
     return openSibling(options, record, storeNow) !== null || (journaled && this.mayReplay());
   }
 

@@ -22,7 +22,7 @@ export class Journals {
   readonly #repository: GrantRepository;
   readonly #registration: string;
 
-  /** `rescue`: read like a journal, and written only by `rescue()`. */
+  /** `rescue`: read like a journal, and written only by `rescue()`; it forgets also the newest that it has. */
   constructor(
     journals: readonly Journal[],
     rescue: Journal | null,
@@ -118,7 +118,13 @@ export class Journals {
 
   /** Best effort: an entry that stays is dropped by the next replay. */
   async forget(slot: GrantSlot, below: Place): Promise<void> {
-    await Promise.allSettled(this.#all.map((journal) => journal.forget(this.#registration, slot.id, below)));
+    const { epoch, generation } = below;
+    // A rescue file is for one hand-over: what the store has, or has passed, must not come back from there.
+    const handedOver = { epoch, generation: generation + 1 };
+    await Promise.allSettled([
+      ...this.#journals.map((journal) => journal.forget(this.#registration, slot.id, below)),
+      this.#rescue?.forget(this.#registration, slot.id, handedOver),
+    ]);
   }
 
   async close(): Promise<void> {

@@ -1,11 +1,4 @@
-import {
-  CLOCK_DRIFT_MS,
-  datedAhead,
-  isAhead,
-  leftMs,
-  PROBE_BEFORE_EXPIRY_MS,
-  refreshEndsAt,
-} from './expiry.ts';
+import { CLOCK_DRIFT_MS, datedAhead, isAhead, leftMs, PROBE_BEFORE_EXPIRY_MS } from './expiry.ts';
 import type {
   AfterReplay,
   DecisionBase,
@@ -17,10 +10,19 @@ import type {
   Step,
 } from './flight.ts';
 import { meant, siblingFirst } from './machine-outcome.ts';
-import { clear, done, hasAnswer, isDead, isOurs, settled, siblingUnreadable } from './machine-parts.ts';
+import { clear, deathOf, done, hasAnswer, isOurs, settled, siblingUnreadable } from './machine-parts.ts';
 import { compareGrants, EMPTY_RECORD, type GrantRecord, type Intent, type IntentKind } from './record.ts';
 import type { TokenOutcome } from './token-outcome.ts';
-import { carried, died, repaired, restored, withAnswer, withIntent } from './transitions.ts';
+import {
+  carried,
+  died,
+  repaired,
+  restored,
+  uncertain,
+  unknownOf,
+  withAnswer,
+  withIntent,
+} from './transitions.ts';
 
 /** A pair that waited longer than this in a journal is not trusted without a person. */
 export const JOURNAL_LIFE_MS = 30 * 86_400_000;
@@ -110,11 +112,12 @@ function decideOn(
   const kept = hasAnswer(record);
   const readable = kept && (!context.reparsed || compareGrants(context.reparsed, record) !== 0);
   // What is kept may revive what another process has given up meanwhile.
-  const dead = isDead(record, context.refreshYear, time.store);
-  if (dead && !readable) {
+  const death = deathOf(record, context.refreshYear, time.store);
+  const lastHope = (): Step => {
     const reader = makeIntent(context, record, 'refresh', time.store, context.timings.leaseMs);
     return siblingFirst(context, reader, snapshot, time) ?? settled(snapshot, false);
-  }
+  };
+  if (death && record.dead && !readable) return lastHope();
   const intent = record.intent;
   if (intent && leaseLeftMs > 0) {
     const ms = Math.min(leaseLeftMs, context.timings.pollMs, (context.timings.pollMs / 40) * 2 ** polls);
@@ -138,9 +141,7 @@ function decideOn(
     return done({ kind: 'refused_unrecognized', status: 0, retryAfterMs });
   }
   if (!record.refresh || !snapshot.pair?.refresh) return settled(snapshot, false);
-  if (refreshEndsAt(record.refresh, record.authorizedAt ?? 0, context.refreshYear) <= time.store) {
-    return bury(snapshot, died(record, 'refresh_token_expired', time.store), null);
-  }
+  if (death) return lastHope();
   if (!uncertain(record)) return [{ at: 'gating', snapshot, kind: 'refresh' }, [{ type: 'gate' }]];
 
   const probe = probeNotBefore(context, record, time.store);
@@ -167,21 +168,6 @@ export function reparsed(
   const intent = { ...made, firstAt: Math.min(made.firstAt, quarantine.issuedAt) };
   // Nothing was asked now: it says nothing about how the registration fares.
   return meant(context, { at: 'sending', snapshot, intent, lastOkAt: null }, outcome, time);
-}
-
-/** True when a refresh of this generation may have been sent and nobody knows what came of it. */
-export function uncertain(record: GrantRecord): boolean {
-  return record.intent !== null || record.unknown !== null;
-}
-
-/** Counts the lapsed intent of a record in; an announcement sends nothing and does not count. */
-function unknownOf(record: GrantRecord): NonNullable<GrantRecord['unknown']> {
-  const { unknown, intent } = record;
-  if (intent && intent.kind !== 'announce') {
-    const count = (unknown?.count ?? 0) + 1;
-    return { count, since: unknown?.since ?? intent.firstAt, lastAt: intent.leaseUntil };
-  }
-  return unknown ?? { count: 1, since: intent?.firstAt ?? 0, lastAt: intent?.leaseUntil ?? 0 };
 }
 
 /**

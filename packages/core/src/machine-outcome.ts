@@ -89,6 +89,7 @@ export function meant(
     }
     case 'not_sent': {
       if (outcome.reason === 'lease_too_short') return clear(snapshot, intent, 'read');
+      if (outcome.reason === 'closing') return clear(snapshot, intent, { kind: 'closing' });
       const { reason, retryAfterMs, detail } = outcome;
       return clear(snapshot, intent, { kind: 'not_sent', reason, retryAfterMs, detail });
     }
@@ -176,7 +177,8 @@ function applied(
     const { authorizationId } = record.sibling;
     const named = { ...keepsake.next, userEmail: keepsake.next.userEmail ?? record.userEmail };
     const taken = authorized(record, named, { event: 'authorized', authorizationId, at, jitter });
-    return { ...taken, lastAttemptId: attemptId, attemptIds: [attemptId] };
+    const { unknown = null } = record.sibling;
+    return { ...taken, unknown, lastAttemptId: attemptId, attemptIds: [attemptId] };
   }
   // A probe that was answered came after what was unknown before; another one may still be under way.
   const other = record.intent !== null && record.intent.attemptId !== attemptId;
@@ -216,22 +218,15 @@ function kept(
 export function persisting(context: FlightContext, flight: Persisting, event: FlightEvent): Step {
   const { newest } = context;
   // A later sign-in, or a person who has left, whatever a store that fell back shows of it.
-  if (newest && newest.record.epoch > flight.keep.epoch) return settled(newest, false);
+  if (newest && newest.record.epoch > flight.keep.epoch && !placeIn(newest.record, flight.base))
+    return over(newest);
   switch (event.type) {
     case 'journaled': {
       const record = applied(context, flight.base, flight.intent, flight.keep, event.time.store);
       return [{ ...flight, journaled: true }, [{ type: 'write', expectedRev: flight.rev, record }]];
     }
-    case 'written': {
-      const { snapshot } = event;
-      const { epoch, generation } = snapshot.record;
-      const result = {
-        kind: 'settled',
-        snapshot,
-        refreshed: snapshot.record.lastAttemptId === context.attemptId,
-      } as const;
-      return done(result, [{ type: 'forget', below: { epoch, generation } }]);
-    }
+    case 'written':
+      return over(event.snapshot, event.snapshot.record.lastAttemptId === context.attemptId);
     case 'refused':
     case 'read':
       return merge(context, flight, event.snapshot, event.time);
@@ -259,6 +254,27 @@ export function persisting(context: FlightContext, flight: Persisting, event: Fl
   }
 }
 
+/** What is in hand stands already, or has no place any more; in a journal neither. */
+function over(snapshot: Snapshot, refreshed = false): Step {
+  const { epoch, generation } = snapshot.record;
+  return done({ kind: 'settled', snapshot, refreshed }, [{ type: 'forget', below: { epoch, generation } }]);
+}
+
+/**
+ * Where the pair that a refresh stood on has gone, when a sign-in that crossed its own was written over it: beside that one, or
+ * in its place once that one was refused. `null`: it is gone.
+ */
+function placeIn(record: GrantRecord, base: GrantRecord): 'record' | 'sibling' | null {
+  const { authorizationId, refresh } = base;
+  if (authorizationId === null || !refresh) return null;
+  const { sibling } = record;
+  if (record.authorizationId === authorizationId)
+    return record.refresh?.fingerprint === refresh.fingerprint ? 'record' : null;
+  const isBeside =
+    sibling?.authorizationId === authorizationId && sibling.refresh.fingerprint === refresh.fingerprint;
+  return isBeside ? 'sibling' : null;
+}
+
 function merge(context: FlightContext, flight: Persisting, found: Snapshot | null, time: EventTime): Step {
   const { intent, keep: keepsake, base } = flight;
   const write = (record: GrantRecord): Step => {
@@ -271,24 +287,31 @@ function merge(context: FlightContext, flight: Persisting, found: Snapshot | nul
     return write(carried(applied(context, base, intent, keepsake, time.store), fell));
   }
   const { record } = found;
+  const place = record.epoch > keepsake.epoch ? placeIn(record, base) : 'record';
   // Another grant has begun, or the person has left.
-  if (record.epoch > keepsake.epoch) return settled(found, false);
+  if (place === null) return over(found);
+  if (place === 'sibling') {
+    const { sibling } = record;
+    if (keepsake.kind !== 'pair' || !keepsake.next.refresh || !sibling) return over(found);
+    const { refresh, access, pair } = keepsake.next;
+    return write({ ...record, sibling: { ...sibling, tokens: pair, access, refresh, unknown: null } });
+  }
   // Written although the answer was lost; others may have rotated on since.
-  if (record.attemptIds.includes(context.attemptId)) return settled(found, true);
+  if (record.attemptIds.includes(context.attemptId)) return over(found, true);
   if (record.quarantine?.attemptId === context.attemptId) return settled(found, false);
-  if (record.generation === intent.generation) {
+  if (record.generation === intent.generation || record.epoch > keepsake.epoch) {
     return write(applied(context, record, intent, keepsake, time.store));
   }
   if (keepsake.kind === 'quarantine') return settled(found, false);
   // Another success for the same parent has landed. Which of the two lives is not known.
   if (record.dead) return write(applied(context, record, intent, keepsake, time.store, 'sibling'));
-  // Further on, the other pair has proved itself by rotating.
-  if (record.generation > intent.generation + 1) return settled(found, false);
+  // Further on, the other pair has proved itself by rotating; two that change places after refusals prove nothing.
+  if (record.generation > intent.generation + 1 && record.refused === null) return settled(found, false);
   const ours = keepsake.next.refresh?.fingerprint;
   if (ours === record.refresh?.fingerprint || ours === record.sibling?.refresh.fingerprint) {
     return settled(found, false);
   }
-  return write(withSibling(record, keepsake.next, intent.generation + 1));
+  return write(withSibling(record, keepsake.next, record.generation));
 }
 
 /** After a refusal: the second pair of the same parent (F27) may be the one that lives. */

@@ -1,6 +1,7 @@
 import { type RefreshYear, refreshEndsAt } from './expiry.ts';
 import type { FlightContext, FlightEffect, FlightResult, Snapshot, Step } from './flight.ts';
 import { compareGrants, type GrantRecord, type Intent } from './record.ts';
+import type { DeathReason } from './status.ts';
 import { type NewPair, withoutIntent } from './transitions.ts';
 
 /** The first step of a refresh. */
@@ -50,14 +51,19 @@ export function hasAnswer({ quarantine, generation }: GrantRecord): boolean {
   return quarantine?.generation === generation;
 }
 
-/** Given up. That a year is over is so only while it is: a store's clock may show nonsense for a moment. */
-export function isDead(
+/**
+ * Why a grant has ended, or `null`. That a year is over is never written down: a store's clock may show nonsense for a
+ * moment, and what is under way would be forgotten with it.
+ */
+export function deathOf(
   { dead, refresh, authorizedAt }: GrantRecord,
   refreshYear: RefreshYear,
   storeNow: number,
-): boolean {
-  if (dead?.reason !== 'refresh_token_expired' || !refresh) return dead !== null;
-  return refreshEndsAt(refresh, authorizedAt ?? 0, refreshYear) <= storeNow;
+): DeathReason | null {
+  if (dead && (dead.reason !== 'refresh_token_expired' || !refresh)) return dead.reason;
+  if (!refresh) return null;
+  const isOver = refreshEndsAt(refresh, authorizedAt ?? 0, refreshYear) <= storeNow;
+  return isOver ? 'refresh_token_expired' : null;
 }
 
 /** The second pair of the record's parent (F27), or of the sign-in that crossed its own, if it can be opened here and its time is not up. */

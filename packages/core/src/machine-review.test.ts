@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { context, intentOf, Pilot, snapshot, T0 } from './machine.fixture.ts';
+import { context, intentOf, ok, Pilot, snapshot, T0 } from './machine.fixture.ts';
 import type { GrantRecord } from './record.ts';
 
 describe('a year that is over by a mistake of the clock', () => {
@@ -130,5 +130,34 @@ describe('a sibling that was sealed with another key', () => {
     const pilot = new Pilot(context({ known: found }));
     pilot.store = T0 + 1_000_000;
     expect(pilot.read(found).flight).toMatchObject({ at: 'done', result: { kind: 'settled' } });
+  });
+});
+
+describe('what a clock that shows nonsense must not wipe out', () => {
+  it('F36 I6 an outcome that nobody knows is not forgotten while the year seems to be over', () => {
+    const found = snapshot({ intent: intentOf({ leaseUntil: T0 - 1 }) });
+    const pilot = new Pilot(context({ known: found }));
+    pilot.store = T0 + 400 * 86_400_000;
+    expect(pilot.read(found).result).toMatchObject({ kind: 'settled', refreshed: false });
+    expect(new Pilot(context({ known: found })).read(found).flight.at).toBe('announcing');
+  });
+});
+
+describe('a pair that comes late', () => {
+  it('I5 is kept beside two that changed places after refusals: neither has proved itself', () => {
+    const other = {
+      tokens: { access: null, refresh: 'refresh-s' },
+      access: null,
+      refresh: { issuedAt: T0, lifeMs: 1e12, fingerprint: 'rs' },
+    };
+    const holder = new Pilot(context({ attemptId: 'holder' })).read(
+      snapshot({ sibling: { ...other, generation: 3 } }),
+    );
+    holder.send({ type: 'connected', time: { store: T0, mono: 0 } }).written();
+    holder.outcome(ok).failed('write_failed').timer();
+    const refused = { count: 2, since: T0, notBefore: T0 + 1 };
+    const moved = { generation: 5, attemptIds: ['x', 'y'], intent: null };
+    holder.read(snapshot({ ...moved, refused, sibling: { ...other, generation: 5 } }));
+    expect(holder.effect('write').record.sibling?.refresh.fingerprint).not.toBe('rs');
   });
 });

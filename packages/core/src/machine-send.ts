@@ -8,7 +8,7 @@ import type {
   Step,
 } from './flight.ts';
 import { decide, makeIntent, replay } from './machine-decide.ts';
-import { clear, done, hasAnswer, isBehind, isOurs, settled, takeOff } from './machine-parts.ts';
+import { clear, deathOf, done, hasAnswer, isBehind, isOurs, settled, takeOff } from './machine-parts.ts';
 import { withIntent } from './transitions.ts';
 
 export function announcing(
@@ -142,7 +142,10 @@ export function clearing(
   const end = (): Step => (flight.then === 'read' ? takeOff() : done(flight.then));
   switch (event.type) {
     case 'written':
-      return event.snapshot.record.dead === null ? end() : settled(event.snapshot, false);
+      return deathOf(event.snapshot.record, context.refreshYear, event.time.store) &&
+        event.snapshot.record.dead
+        ? settled(event.snapshot, false)
+        : end();
     case 'write_failed':
       // It runs out by itself; what came of the request stays true.
       return flight.then === 'read' ? done({ kind: 'store_down', error: event.error }) : end();

@@ -64,7 +64,8 @@ describe('a refresh that goes well', () => {
   it('F36 ends a grant past its year without asking the provider', () => {
     const refresh = { issuedAt: T0 - 365 * 86_400_000, lifeMs: 365 * 86_400_000, fingerprint: 'r3' };
     const pilot = new Pilot().read(snapshot({ refresh }));
-    expect(pilot.effect('write').record.dead).toEqual({ reason: 'refresh_token_expired', at: T0 });
+    // Nothing is written down: by tomorrow the store's clock may be right again.
+    expect(pilot.result).toMatchObject({ kind: 'settled', refreshed: false });
     const alive = new Pilot().read(snapshot({ refresh: { ...refresh, issuedAt: refresh.issuedAt + 1 } }));
     expect(alive.asked).toEqual(['connect']);
   });

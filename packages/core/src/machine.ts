@@ -4,8 +4,9 @@ import { concluded, persisting } from './machine-outcome.ts';
 import { done, settled } from './machine-parts.ts';
 import { announcing, clearing, connecting, intending } from './machine-send.ts';
 
-export { probeNotBefore, uncertain } from './machine-decide.ts';
+export { probeNotBefore } from './machine-decide.ts';
 export { takeOff } from './machine-parts.ts';
+export { uncertain } from './transitions.ts';
 
 /**
  * One step of the refresh protocol: pure. The shell carries out the effects and answers with the next event. An event
@@ -38,7 +39,12 @@ export function step(context: FlightContext, flight: Flight, event: FlightEvent)
       if (event.type === 'replay_failed') return done({ kind: 'store_down', error: event.error });
       break;
     case 'restoring':
-      if (event.type === 'written' && flight.what === 'pair') return settled(event.snapshot, true);
+      if (event.type === 'written' && flight.what === 'pair') {
+        const { snapshot } = event;
+        const { epoch, generation } = snapshot.record;
+        const result = { kind: 'settled', snapshot, refreshed: true } as const;
+        return done(result, [{ type: 'forget', below: { epoch, generation } }]);
+      }
       if (event.type === 'written' || event.type === 'refused') return decide(context, event);
       if (event.type === 'write_failed') return done({ kind: 'store_down', error: event.error });
       break;

@@ -42,6 +42,7 @@ const schema = v.looseObject({
       refresh: v.nullable(token),
       userEmail: v.nullable(v.string()),
       until: instant,
+      begunAt: v.optional(instant),
     }),
   ),
   intent: v.nullable(intent),
@@ -64,12 +65,17 @@ const schema = v.looseObject({
       refresh: token,
       generation: counter,
       authorizationId: v.optional(v.nullable(v.string()), null),
+      unknown: v.optional(
+        v.nullable(v.looseObject({ count: counter, since: instant, lastAt: instant })),
+        null,
+      ),
     }),
   ),
   lastAttemptId: v.nullable(v.string()),
   attemptIds: v.optional(v.array(v.string()), []),
   authorizationId: v.optional(v.nullable(v.string()), null),
   rejectedId: v.optional(v.nullable(v.string()), null),
+  pendingOver: v.optional(counter, 0),
   contested: v.optional(v.boolean(), false),
   guessAt: v.nullable(instant),
   guessedGeneration: v.optional(v.nullable(counter), null),
@@ -135,6 +141,8 @@ export interface GrantRecord {
     readonly refresh: StoredToken | null;
     readonly userEmail: string | null;
     readonly until: number;
+    /** The store's time before its code was sent. */
+    readonly begunAt?: number;
   } | null;
   readonly intent: Intent | null;
   /** Refreshes of this generation whose outcome nobody knows; `lastAt`: when the last one's lease ended. */
@@ -160,6 +168,8 @@ export interface GrantRecord {
     readonly generation: number;
     /** Of another sign-in, which crossed this one: which of the two the provider made last is not known. */
     readonly authorizationId?: string | null;
+    /** A refresh of it may be under way, or have been lost: as `unknown` of a record. */
+    readonly unknown?: GrantRecord['unknown'];
   } | null;
   readonly lastAttemptId: string | null;
   /** The newest writes of a pair, oldest first: a writer whose answer was lost knows its own, also generations later. */
@@ -168,6 +178,8 @@ export interface GrantRecord {
   readonly authorizationId: string | null;
   /** The pending account that was rejected last: a sign-in whose write was in doubt does not bring it back. */
   readonly rejectedId: string | null;
+  /** No account that waits under this epoch or a lower one comes back, from a journal either. */
+  readonly pendingOver: number;
   /**
    * Another process may have presented this pair's parent, too: should the provider end the pair for that, the loss is
    * named for what it is.
@@ -203,6 +215,7 @@ export const EMPTY_RECORD: GrantRecord = {
   attemptIds: [],
   authorizationId: null,
   rejectedId: null,
+  pendingOver: 0,
   contested: false,
   guessAt: null,
   guessedGeneration: null,

@@ -1,21 +1,22 @@
 import { Background } from './background.ts';
 import type { Clock } from './clock.ts';
-import { clampMinValidity, thresholds } from './expiry.ts';
+import { thresholds } from './expiry.ts';
 import type { FlightResult, Snapshot } from './flight.ts';
 import { inProgress, notConnected, pauseAfter, reauthorizationRequired } from './flight-errors.ts';
+import { takeIn, wasGivenUp } from './flight-landing.ts';
 import { observerOf } from './flight-observer.ts';
 import type { GrantNews } from './grant-news.ts';
 import type { GrantRepository } from './grant-repository.ts';
 import type { HeldGrant, OngoingFlight } from './held-grant.ts';
 import { HeldGrants } from './held-grants.ts';
 import type { Journals } from './journals.ts';
-import { uncertain } from './machine.ts';
-import { isDead } from './machine-parts.ts';
+import { deathOf } from './machine-parts.ts';
 import type { ResolvedOptions } from './options.ts';
 import { inTime, type Patience, waitForFlight } from './patience.ts';
-import { compareGrants } from './record.ts';
+import { compareGrants, type GrantRecord } from './record.ts';
 import type { RegistrationGate } from './registration-gate.ts';
 import { runFlight } from './run-flight.ts';
+import type { DeathReason } from './status.ts';
 import type { TokenEndpoint } from './token-outcome.ts';
 import type { HandedToken, TokenRequestOptions } from './token-request.ts';
 
@@ -80,7 +81,7 @@ export class Refresher {
         throw notConnected(grant.id, snapshot?.record ?? null);
       const lifeMs = snapshot.record.access?.lifeMs ?? 0;
       const { mustMs, shouldMs } = thresholds(lifeMs, grant.jitter);
-      const wanted = this.#wantedMs(grant, request.minValidityMs ?? 0, lifeMs);
+      const wanted = this.#news.wantedMs(grant, request.minValidityMs ?? 0, lifeMs);
       const left = grant.remaining();
       const usable = grant.usable();
       const token = usable === null ? null : { token: usable, record: snapshot.record };
@@ -91,12 +92,23 @@ export class Refresher {
         continue;
       }
       const ended = this.#givenUp(grant, snapshot);
-      if (ended && !grant.mayLive(options, repository.time().store, journals.present)) {
+      const mayLive =
+        grant.flight !== null || grant.mayLive(options, repository.time().store, journals.present);
+      if (ended && (round > 4 || !mayLive)) {
         if (token !== null) return token;
         throw ended;
       }
       if (round > 4) throw inProgress(grant.id, options.timings.pollMs);
       const answer = await this.#wait(this.fly(grant), patience);
+      // Where journals cannot be looked into nobody knows whether it has ended.
+      if (ended && answer !== null && answer !== 'held' && answer.kind === 'store_down') {
+        if (token !== null) return token;
+        throw grant.pause?.error(options.timings.backoffMs) ?? ended;
+      }
+      if (answer !== null && answer !== 'held' && answer.kind === 'settled' && !answer.refreshed) {
+        const over = grant.snapshot?.record.dead === null && this.#deathOf(grant.snapshot.record);
+        if (over && grant.usable() === null) throw reauthorizationRequired(grant.id, over);
+      }
       if (answer === null) {
         const still = grant.usable();
         if (still !== null && grant.snapshot) return { token: still, record: grant.snapshot.record };
@@ -142,24 +154,12 @@ export class Refresher {
     return inProgress(grant.id, Math.max(leftMs, options.timings.pollMs));
   }
 
-  #wantedMs(grant: HeldGrant, minValidityMs: number, lifeMs: number): number {
-    const wanted = clampMinValidity(minValidityMs, lifeMs);
-    if (wanted < minValidityMs && lifeMs > 0 && !grant.minValidityTold) {
-      grant.minValidityTold = true;
-      this.#news.anomaly(
-        grant,
-        'min_validity_clamped',
-        `asked for ${minValidityMs} ms, half of the life is ${wanted} ms`,
-      );
-    }
-    return wanted;
-  }
-
   /** Why no refresh can be tried now, if so. */
   #givenUp(grant: HeldGrant, { record, pair }: Snapshot): Error | null {
-    const { options, repository } = this.#d;
-    if (record.dead && isDead(record, options.refreshYear, repository.time().store))
-      return reauthorizationRequired(grant.id, record.dead.reason);
+    const reason = this.#deathOf(record);
+    // A year that is over is nothing that the record says: what is under way, or kept, may yet bring a pair.
+    const open = record.intent !== null || record.quarantine !== null || record.sibling !== null;
+    if (reason && (record.dead || !open)) return reauthorizationRequired(grant.id, reason);
     if (!pair?.refresh) return reauthorizationRequired(grant.id, 'refresh_token_expired');
     const { pause } = grant;
     const pauseMs = pause ? pause.untilMono - this.#d.clock.monotonic() : 0;
@@ -223,6 +223,8 @@ export class Refresher {
 
   async #readNow(grant: HeldGrant): Promise<void> {
     const first = !grant.loaded;
+    // Whatever else has loaded it: as long as no journal was looked into, this is the first time.
+    const unlooked = !grant.looked;
     const found = await this.#d.repository.read(grant.slot);
     const intact = grant.take(found);
     if (first) this.#news.horizon(grant);
@@ -231,10 +233,16 @@ export class Refresher {
     if (!intact && !this.#awaits) this.fly(grant);
     else if (!intact && !grant.flight) await this.fly(grant, 'look').landed;
     // It may have come back empty, or with somebody who has left since.
-    const looks = (first || grant.snapshot === null) && this.#d.journals.present;
-    if (!looks || !grant.mayReplay()) return;
+    const looks = (unlooked || grant.snapshot === null) && this.#d.journals.present;
+    if (!looks || !grant.mayReplay()) {
+      grant.looked = true;
+      return;
+    }
     const answer = await this.fly(grant, 'look').told;
-    if (answer === 'held' || answer.kind === 'settled') return;
+    if (answer === 'held' || answer.kind === 'settled') {
+      grant.looked = true;
+      return;
+    }
     grant.mayTryAgain();
     if (grant.snapshot) return;
     throw pauseAfter(grant.id, answer, { timings: this.#d.options.timings, failures: 1 }).error(1_000);
@@ -261,13 +269,21 @@ export class Refresher {
     if (!force && grant.usable() !== null && grant.remaining() > shouldMs && !grant.suspect) return;
     const ended = this.#givenUp(grant, snapshot);
     if (ended) throw ended;
-    const answer = await this.#wait(this.fly(grant), this.#patience({}));
-    if (answer === null) throw this.#inProgress(grant);
+    const patience = this.#patience({});
+    let answer = await this.#wait(this.fly(grant), patience);
+    // One that its last caller had given up as this one joined it has tried nothing.
+    for (let round = 0; round < 4 && wasGivenUp(answer, this.#closing.signal); round += 1)
+      answer = await this.#wait(this.fly(grant), patience);
+    if (answer === null || wasGivenUp(answer, this.#closing.signal)) throw this.#inProgress(grant);
     if (answer !== 'held' && answer.kind !== 'settled' && grant.pause) {
       throw grant.pause.error(Math.max(1, Math.ceil(grant.pause.untilMono - clock.monotonic())));
     }
-    if (grant.snapshot?.record.dead)
-      throw reauthorizationRequired(grant.id, grant.snapshot.record.dead.reason);
+    const reason = grant.snapshot && this.#deathOf(grant.snapshot.record);
+    if (reason) throw reauthorizationRequired(grant.id, reason);
+  }
+
+  #deathOf(record: GrantRecord): DeathReason | null {
+    return deathOf(record, this.#d.options.refreshYear, this.#d.repository.time().store);
   }
 
   /** Joins the connection's refresh, or begins one. It belongs to no caller: nobody's abort ends it. */
@@ -312,11 +328,13 @@ export class Refresher {
       journals,
       gate,
       clock,
-      closing: AbortSignal.any([this.#closing.signal, stopped.signal]),
+      closing: this.#closing.signal,
+      left: stopped.signal,
       ended: this.#ended.signal,
       observer: observerOf(grant, flight, {
         ...this.#d,
         held: () => told.resolve('held'),
+        rescue: (record) => journals.rescue(grant.slot, record),
         work: (work) => {
           aside.push(work.catch(() => undefined));
           this.track(work);
@@ -327,7 +345,11 @@ export class Refresher {
       async (result) => {
         if (options.background !== 'detached') await Promise.all(aside);
         grant.flight = null;
-        this.#landed(grant, result, purpose);
+        takeIn(grant, result, purpose, {
+          ...this.#d,
+          closing: this.#closing.signal,
+          wake: () => void this.#refreshQuietly(grant),
+        });
         told.resolve(result);
       },
       (error: unknown) => {
@@ -340,36 +362,6 @@ export class Refresher {
     this.track(landed);
     this.#background.hand(landed);
     return flight;
-  }
-
-  #landed(grant: HeldGrant, result: FlightResult, purpose: 'refresh' | 'look'): void {
-    const { clock, options, repository } = this.#d;
-    grant.unpersistedPair = false;
-    grant.unpersistedAnswer = null;
-    grant.inHand = null;
-    if (result.kind === 'settled') {
-      grant.failures = 0;
-      grant.pause = null;
-      grant.keep(result.snapshot, repository.latest());
-      this.#news.settled(grant, result.refreshed);
-      return;
-    }
-    // Nobody waited for it any more, or journals could not be looked into: no refresh has failed.
-    const stopped = result.kind === 'closing' && !this.#closing.signal.aborted;
-    if (stopped || purpose === 'look') return;
-    grant.failures += 1;
-    if (result.kind === 'store_down') grant.mayTryAgain();
-    const pause = pauseAfter(grant.id, result, { timings: options.timings, failures: grant.failures });
-    grant.pause = { untilMono: clock.monotonic() + pause.ms, error: pause.error };
-    if (result.kind === 'closing') return;
-    this.#news.failed(grant, result, pause.ms);
-    // Nobody needs to ask for an uncertain connection to recover (T10).
-    const stuck =
-      result.kind === 'uncertain' || (grant.snapshot !== null && uncertain(grant.snapshot.record));
-    // Where a process is frozen between calls, a timer would fire in the middle of somebody else's.
-    if (stuck && options.background === 'detached' && !this.#closing.signal.aborted) {
-      grant.cancelWakeUp = clock.setTimer(() => void this.#refreshQuietly(grant), pause.ms + 1);
-    }
   }
 
   /** Work that `close()` waits for. */

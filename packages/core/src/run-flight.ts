@@ -50,6 +50,8 @@ interface FlightShell {
   readonly observer: FlightObserver;
   /** Aborted by `close()`: nothing new is sent from then on. */
   readonly closing: AbortSignal;
+  /** Aborted when nobody waits any more: ends what waits for somebody else's lease, or has not begun. */
+  readonly left: AbortSignal;
   /** Aborted when the shutdown's time is up: nothing is tried any more. */
   readonly ended: AbortSignal;
 }
@@ -104,7 +106,7 @@ export async function runFlight(shell: FlightShell): Promise<FlightResult> {
           if (at === 'persisting') observer.inHand(effect.record);
           if (at === 'persisting') triedMono = shell.clock.monotonic();
           const { ok, snapshot, ...rest } = await (at === 'persisting'
-            ? inTime(writing(), persistRetryMs)
+            ? inTime(noted(writing()), persistRetryMs)
             : writing());
           if (snapshot) observer.seen({ snapshot, ...rest });
           if (ok && snapshot) return { type: 'written', snapshot, ...rest };
@@ -135,7 +137,7 @@ export async function runFlight(shell: FlightShell): Promise<FlightResult> {
         return { type: 'reparsed', outcome, time: time() };
       }
       case 'gate':
-        if (shell.closing.aborted) return { type: 'closing', time: time() };
+        if (shell.closing.aborted || shell.left.aborted) return { type: 'closing', time: time() };
         try {
           // One that this flight has is not in its own way.
           if (slot !== null) await shell.gate.release(slot);
@@ -165,13 +167,14 @@ export async function runFlight(shell: FlightShell): Promise<FlightResult> {
       case 'timer': {
         // A pair in hand keeps the process alive, and is not hurried by a shutdown.
         const keepAlive = at === 'persisting';
+        const waits = at === 'waiting' ? AbortSignal.any([shell.closing, shell.left]) : shell.closing;
         // What a try has taken counts: whoever announces a probe settles for little longer than two of them.
         const sinceMs = keepAlive ? shell.clock.monotonic() - triedMono : 0;
         try {
           await sleep(
             shell.clock,
             Math.max(0, effect.ms - sinceMs),
-            keepAlive ? { keepAlive, signal: shell.ended } : { keepAlive, signal: shell.closing },
+            keepAlive ? { keepAlive, signal: shell.ended } : { keepAlive, signal: waits },
           );
           return { type: 'timer', time: time() };
         } catch {
@@ -193,12 +196,23 @@ export async function runFlight(shell: FlightShell): Promise<FlightResult> {
     }
   };
 
-  const read = (): Promise<FlightEvent> =>
+  const read = (ask = () => shell.repository.read(shell.slot)): Promise<FlightEvent> =>
     storeEvent(async () => {
-      const found = await shell.repository.read(shell.slot);
+      const found = await ask();
       if (found.snapshot) observer.seen(found);
       return { type: 'read', ...found };
     }, 'read_failed');
+
+  /** The answer to a write shows the row, too: one that comes too late counts as a read. */
+  const noted = (writing: ReturnType<GrantRepository['write']>): typeof writing => {
+    reads.add(
+      storeEvent(async () => {
+        const { ok: _, ...found } = await writing;
+        return { type: 'read', ...found };
+      }, 'read_failed'),
+    );
+    return writing;
+  };
 
   /**
    * A store that is gone without a word fails only when its driver's patience ends. The next try does not wait for
@@ -206,9 +220,10 @@ export async function runFlight(shell: FlightShell): Promise<FlightResult> {
    */
   const hurriedRead = (): Promise<FlightEvent> => {
     triedMono = shell.clock.monotonic();
-    const [oldest] = reads;
-    if (oldest && reads.size >= READS_AT_MOST) reads.delete(oldest);
-    reads.add(read());
+    // The oldest has waited longest, and is the next to be answered by a store that answers at all.
+    const [, second] = reads;
+    if (second && reads.size >= READS_AT_MOST) reads.delete(second);
+    reads.add(read(() => shell.repository.glance(shell.slot)));
     const first = new Promise<FlightEvent>((resolve, reject) => {
       for (const asked of reads) {
         asked.then((event) => {

@@ -1,6 +1,6 @@
-import { idleDueAt, leftMs, type RefreshYear, refreshEndsAt, thresholds } from './expiry.ts';
+import { idleDueAt, leftMs, type RefreshYear, thresholds } from './expiry.ts';
 import { uncertain } from './machine.ts';
-import { isDead } from './machine-parts.ts';
+import { deathOf } from './machine-parts.ts';
 import type { GrantRecord, StoredToken } from './record.ts';
 import type { ConnectionState, ConnectionStatus, TokenFacts } from './status.ts';
 
@@ -24,11 +24,10 @@ export function stateOf(
   }
   const { refresh, access, dead } = record;
   const year = options.refreshYear ?? 'unknown';
-  if (dead && isDead(record, year, now)) return { state: 'reauth_required', reason: dead.reason };
+  const death = deathOf(record, year, now);
+  if (dead && death) return { state: 'reauth_required', reason: death };
   const left = access ? leftMs(access, now) : 0;
-  if (left <= 0 && refresh && refreshEndsAt(refresh, record.authorizedAt ?? 0, year) <= now) {
-    return { state: 'reauth_required', reason: 'refresh_token_expired' };
-  }
+  if (left <= 0 && death) return { state: 'reauth_required', reason: death };
   if (left <= 0 && !refresh) return { state: 'reauth_required', reason: 'refresh_token_expired' };
   if (record.quarantine?.generation === record.generation)
     return { state: 'uncertain', reason: 'quarantine' };

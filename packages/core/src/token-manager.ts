@@ -6,7 +6,7 @@ import { createConnection } from './connection.ts';
 import { type Connection, internals, type TokenManager } from './contracts.ts';
 import { RecordUnreadableError } from './errors.ts';
 import { EventHub } from './events.ts';
-import { fileJournal } from './file-journal.ts';
+import { rescueFolder } from './file-journal.ts';
 import { ForbiddenInquiry } from './forbidden-inquiry.ts';
 import { GrantAdmin } from './grant-admin.ts';
 import { GrantNews } from './grant-news.ts';
@@ -68,7 +68,7 @@ export function assembleManager(options: ResolvedOptions, seams: Seams = {}): To
   const transport = apiTransport(instanceUrl, options.http);
   const hub = new EventHub();
   const news = new GrantNews({ options, repository, hub });
-  const rescue = options.rescueDir ? fileJournal({ dir: options.rescueDir }) : null;
+  const rescue = options.rescueDir ? rescueFolder(options.rescueDir, options.journals) : null;
   const journals = new Journals(options.journals, rescue, repository, registration);
   const gate = new RegistrationGate(store, registration, timings);
   const refresher = new Refresher({ options, clock, repository, endpoint, news, journals, gate });
@@ -228,6 +228,8 @@ export function assembleManager(options: ResolvedOptions, seams: Seams = {}): To
       allowLoopback: options.allowLoopback,
       clock,
       random: options.random,
+      refreshYear: options.refreshYear,
+      storeNow: () => repository.time().store,
     },
   };
   return manager;

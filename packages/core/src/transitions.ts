@@ -81,7 +81,7 @@ export function authorized(
   },
 ): GrantRecord {
   return {
-    ...record,
+    ...withoutWaiting(record),
     epoch: nextEpoch(record, by.at),
     generation: 1,
     authorizedAt: by.at,
@@ -91,7 +91,6 @@ export function authorized(
     userEmail: next.userEmail,
     disconnectedAt: null,
     dead: null,
-    pending: null,
     intent: null,
     unknown: null,
     refused: null,
@@ -117,22 +116,26 @@ export function nextEpoch(record: GrantRecord, storeNow: number): number {
 export function withPending(
   record: GrantRecord,
   next: NewPair,
-  by: { readonly id: string; readonly epoch: number; readonly until: number },
+  by: { readonly id: string; readonly epoch: number; readonly until: number; readonly begunAt: number },
 ): GrantRecord {
   const tokens: RecordTokens = next.pair;
   const { access, refresh, userEmail } = next;
-  return { ...record, pending: { ...by, tokens, access, refresh, userEmail } };
+  return { ...withoutWaiting(record), pending: { ...by, tokens, access, refresh, userEmail } };
 }
 
 export function withoutPending(record: GrantRecord, at: number): GrantRecord {
   const history = withHistory(record, { at, event: 'rejected', generation: record.generation });
-  return { ...record, pending: null, rejectedId: record.pending?.id ?? record.rejectedId, history };
+  return { ...withoutWaiting(record), rejectedId: record.pending?.id ?? record.rejectedId, history };
+}
+
+function withoutWaiting(record: GrantRecord): GrantRecord {
+  return { ...record, pending: null, pendingOver: Math.max(record.pendingOver, record.pending?.epoch ?? 0) };
 }
 
 /** Never a deletion: a process that still knows the old grant must not take the gap for a store that forgot (T15). */
 export function tombstone(record: GrantRecord, at: number): GrantRecord {
   return {
-    ...record,
+    ...withoutWaiting(record),
     epoch: nextEpoch(record, at),
     generation: 0,
     authorizedAt: null,
@@ -142,7 +145,6 @@ export function tombstone(record: GrantRecord, at: number): GrantRecord {
     userEmail: null,
     disconnectedAt: at,
     dead: null,
-    pending: null,
     intent: null,
     unknown: null,
     refused: null,
@@ -228,6 +230,36 @@ export function swapped(
   };
 }
 
+/** Counts the lapsed intent of a record in; an announcement sends nothing and does not count. */
+export function unknownOf({ unknown, intent }: GrantRecord): NonNullable<GrantRecord['unknown']> {
+  if (intent && intent.kind !== 'announce') {
+    const count = (unknown?.count ?? 0) + 1;
+    return { count, since: unknown?.since ?? intent.firstAt, lastAt: intent.leaseUntil };
+  }
+  return unknown ?? { count: 1, since: intent?.firstAt ?? 0, lastAt: intent?.leaseUntil ?? 0 };
+}
+
+/** True when a refresh of this generation may have been sent and nobody knows what came of it. */
+export function uncertain(record: GrantRecord): boolean {
+  return record.intent !== null || record.unknown !== null;
+}
+
+/**
+ * Two sign-ins of one person crossed, and a provider that keeps one grant has ended one of them: nobody knows which. The one
+ * that does not stand waits beside the other, with whatever is under way for it.
+ */
+export function beside(record: GrantRecord, other: GrantRecord, pair: TokenPair | null): GrantRecord {
+  const { refresh, access, authorizationId, userEmail } = other;
+  const isSame = (userEmail ?? '') === (record.userEmail ?? '');
+  if (!pair || !refresh || other.dead || authorizationId === null || !isSame || record.tokens === null)
+    return record;
+  const unknown = uncertain(other) ? unknownOf(other) : null;
+  return {
+    ...record,
+    sibling: { tokens: pair, access, refresh, generation: 1, authorizationId, unknown },
+  };
+}
+
 /** A second live pair of the same parent: kept, because whichever of the two lives is not known. */
 export function withSibling(record: GrantRecord, next: NewPair, generation: number): GrantRecord {
   if (next.refresh === null) return record;
@@ -272,13 +304,14 @@ export function repaired(record: GrantRecord, intent: Intent, at: number): Grant
 export function carried(next: GrantRecord, found: GrantRecord | null): GrantRecord {
   if (!found) return next;
   const { pending } = found;
+  const pendingOver = Math.max(next.pendingOver, found.pendingOver);
   const waits =
     pending !== null &&
-    pending.epoch > Math.max(next.epoch, next.pending?.epoch ?? 0) &&
+    pending.epoch > Math.max(next.epoch, next.pending?.epoch ?? 0, pendingOver) &&
     pending.id !== next.rejectedId;
   const guessed = next.tokens !== null && (found.guessAt ?? 0) > (next.guessAt ?? 0) ? found : next;
   const { guessAt, guessedGeneration } = guessed;
-  return { ...found, ...next, ...(waits ? { pending } : {}), guessAt, guessedGeneration };
+  return { ...found, ...next, ...(waits ? { pending } : {}), pendingOver, guessAt, guessedGeneration };
 }
 
 /** Whether somebody else than this attempt has presented the record's refresh token, or is about to. */

@@ -6,6 +6,7 @@ import { formTargetsOf, hostOf, publicOriginOf } from './places.ts';
 import { problemResponse } from './problem.ts';
 import { formOf, refuseCrossSite, wantsPage } from './request.ts';
 import { callback, connect, connectPage } from './sign-in.ts';
+import { actOnStatus, showStatus } from './status-route.ts';
 import { connectionIdOf, managerOf, seeOther, type Visit, visitOf, wantedPath } from './visit.ts';
 
 /** What an adapter calls. `req` is the framework's own request, handed to the application's functions. */
@@ -24,7 +25,7 @@ export interface WebHandlers<Req> {
 }
 
 /**
- * The routes of a sign-in on the standard `Request` and `Response`.
+ * The routes of a sign-in, and the status page, on the standard `Request` and `Response`.
  * @throws ConfigurationError with every problem of the options
  */
 export function createWebHandlers<Req>(options: WebOptions<Req>): WebHandlers<Req> {
@@ -84,6 +85,10 @@ function serve(name: RouteName, visit: Visit): Promise<Response> | Response {
       return reads ? confirmPage(visit) : method === 'POST' ? confirm(visit) : notAllowed('GET, HEAD, POST');
     case 'disconnect':
       return method === 'POST' ? disconnect(visit) : notAllowed('POST');
+    case 'status':
+      if (reads) return showStatus(visit);
+      if (!visit.settings.statusActions) return notAllowed('GET, HEAD');
+      return method === 'POST' ? actOnStatus(visit) : notAllowed('GET, HEAD, POST');
     default:
       return name satisfies never;
   }

@@ -1,5 +1,5 @@
 export { createWebHandlers, healthResponse, type WebHandlers } from './handlers.ts';
-export type { RouteName, WebAction, WebOptions } from './options.ts';
+export type { Authorize, RouteName, WebAction, WebOptions } from './options.ts';
 export { type ProblemOptions, problemResponse, type StatusOverrides } from './problem.ts';
 export {
   createProxy,
@@ -10,3 +10,4 @@ export {
 } from './proxy.ts';
 export { type RefusalReason, RouteRefusedError } from './refused.ts';
 export { scrubUrl } from './scrub-url.ts';
+export type { ConnectionPage, Horizon, StatusDocument, StatusView } from './status-view.ts';

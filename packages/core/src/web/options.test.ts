@@ -43,6 +43,24 @@ describe('web options', () => {
     expect(problemsOf({ ...good(), connectionId: 'firm' })).toMatch(/authorize: is required with a shared/);
   });
 
+  it('wants a guard where a status page is asked for, and names what to write', () => {
+    const remedy = /authorize: 'unsafe-public'/;
+    for (const asked of [{ routes: { status: 'status' } }, { statusActions: true }] as const) {
+      expect(problemsOf({ ...good(), ...asked })).toMatch(remedy);
+      expect(problemsOf({ ...good(), ...asked, authorize: () => true })).toBe('none');
+      expect(problemsOf({ ...good(), ...asked, authorize: 'unsafe-public' })).toBe('none');
+    }
+    expect(problemsOf({ ...good(), routes: { status: false } })).toBe('none');
+    expect(problemsOf({ ...good(), connectionId: 'firm', authorize: 'unsafe-public' })).toBe('none');
+  });
+
+  it('refuses an authorize that is neither, and actions on a page that is off', () => {
+    expect(problemsOf({ ...good(), authorize: 'public' as never })).toMatch(/authorize: must be a function/);
+    expect(
+      problemsOf({ ...good(), authorize: () => true, statusActions: true, routes: { status: false } }),
+    ).toMatch(/statusActions: has no effect while routes\.status is off/);
+  });
+
   it('lists every problem at once', () => {
     const message = problemsOf({
       manager: paperManager(),

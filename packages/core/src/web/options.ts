@@ -18,8 +18,14 @@ export interface WebOptions<Req> {
    * @example (req) => req.session?.userId
    */
   readonly connectionId: string | ((req: Req) => Awaitable<string | null | undefined>);
-  /** Whether this visitor may do this. @default every visitor with a connection of their own may */
-  readonly authorize?: (req: Req, action: WebAction) => Awaitable<boolean>;
+  /**
+   * Whether this visitor may do this. `status`: see the page about their connection; `status-all`: see every connection
+   * of the registration as well. The status page is there only where this is given: a function, or `'unsafe-public'`
+   * written out, which lets every visitor do everything but `status-all`.
+   * @default every visitor with a connection of their own may connect and disconnect, and there is no status page
+   * @example (req, action) => req.session?.userId !== undefined && (action !== 'status-all' || req.session.isAdmin)
+   */
+  readonly authorize?: Authorize<Req>;
   /**
    * The HighQ account that this visitor must come back with, by e-mail address. Another one is refused. Where it is
    * not given, or yields nothing, the person is shown the account and asked.
@@ -32,6 +38,12 @@ export interface WebOptions<Req> {
   /** Where to go after a sign-in that did not say. @default '/' */
   readonly returnTo?: string;
   readonly statuses?: StatusOverrides;
+  /**
+   * Whether the status page may renew and disconnect the visitor's own connection. To disconnect, `authorize` is asked for
+   * `disconnect` as well.
+   * @default false
+   */
+  readonly statusActions?: boolean;
   /** How long a sign-in may take, at most 10 minutes. @default 600_000 */
   readonly signInTtlMs?: number;
   /**
@@ -42,8 +54,10 @@ export interface WebOptions<Req> {
   readonly pkce?: boolean;
 }
 
-export type RouteName = 'connect' | 'callback' | 'confirm' | 'disconnect';
-export const ROUTE_NAMES: readonly RouteName[] = ['connect', 'callback', 'confirm', 'disconnect'];
+export type Authorize<Req> = ((req: Req, action: WebAction) => Awaitable<boolean>) | 'unsafe-public';
+
+export type RouteName = 'connect' | 'callback' | 'confirm' | 'disconnect' | 'status';
+export const ROUTE_NAMES: readonly RouteName[] = ['connect', 'callback', 'confirm', 'disconnect', 'status'];
 
 export const DEFAULT_BASE_PATH = '/highq';
 const LONGEST_SIGN_IN_MS = 10 * 60_000;
@@ -56,6 +70,7 @@ export interface WebSettings {
   readonly statuses: StatusOverrides;
   readonly signInTtlMs: number;
   readonly pkce: boolean;
+  readonly statusActions: boolean;
 }
 
 /** @throws ConfigurationError with every problem */
@@ -72,7 +87,7 @@ export function readWebOptions<Req>(options: WebOptions<Req>): WebSettings {
     problems.push({ option: 'basePath', problem: 'must be a path such as /highq, without query or dots' });
   }
   const paths = Object.fromEntries(
-    ROUTE_NAMES.map((name) => [name, routePath(base, options.routes?.[name] ?? name)]),
+    ROUTE_NAMES.map((name) => [name, routePath(base, options.routes?.[name] ?? defaultRoute(name, options))]),
   ) as Record<RouteName, string | null>;
   for (const name of ROUTE_NAMES) {
     const path = paths[name];
@@ -92,8 +107,16 @@ export function readWebOptions<Req>(options: WebOptions<Req>): WebSettings {
       problems.push({ option: `statuses.${name}`, problem: 'must be an HTTP status in 400 … 599' });
     }
   }
-  problems.push(...connectionProblems(options));
-  const settings = { basePath: base, paths, returnTo, statuses, signInTtlMs, pkce: options.pkce ?? true };
+  problems.push(...connectionProblems(options), ...statusProblems(options));
+  const settings = {
+    basePath: base,
+    paths,
+    returnTo,
+    statuses,
+    signInTtlMs,
+    pkce: options.pkce ?? true,
+    statusActions: options.statusActions ?? false,
+  };
   if (options.manager === undefined || options.manager === null) {
     problems.push({ option: 'manager', problem: 'is missing: pass what createTokenManager gave' });
   } else if (typeof options.manager !== 'function') {
@@ -137,6 +160,33 @@ function connectionProblems<Req>({
   const problem =
     'is required with a shared connectionId: without it every visitor could connect another account, or disconnect';
   return [{ option: 'authorize', problem }];
+}
+
+/** Nobody is shown a status page that nobody was asked about: where it was not asked for either, there is none. */
+function defaultRoute<Req>(name: RouteName, { authorize }: WebOptions<Req>): string | false {
+  return name === 'status' && authorize === undefined ? false : name;
+}
+
+function statusProblems<Req>({
+  authorize,
+  routes,
+  statusActions,
+}: WebOptions<Req>): readonly ConfigurationProblem[] {
+  const problems: ConfigurationProblem[] = [];
+  if (authorize !== undefined && authorize !== 'unsafe-public' && typeof authorize !== 'function') {
+    const problem = "must be a function of request and action, or 'unsafe-public'";
+    problems.push({ option: 'authorize', problem });
+  }
+  const wanted = statusActions === true ? 'statusActions' : 'routes.status';
+  if (authorize === undefined && (statusActions === true || typeof routes?.status === 'string')) {
+    const problem =
+      "needs authorize, which says who may see the status page: (req, action) => boolean. Write authorize: 'unsafe-public' to let everybody see it";
+    problems.push({ option: wanted, problem });
+  }
+  if (statusActions === true && routes?.status === false) {
+    problems.push({ option: 'statusActions', problem: 'has no effect while routes.status is off' });
+  }
+  return problems;
 }
 
 function routePath(base: string, route: string | false): string | null {

@@ -2,7 +2,7 @@ import { HighQError, type HighQErrorOptions } from '../errors.ts';
 
 export type RefusalReason = 'cross_site' | 'not_authorized';
 
-/** A request to one of the sign-in routes that may not be served to this visitor or from that page. */
+/** A request to one of the sign-in routes, or to the status page, that may not be served to this visitor or from that page. */
 export class RouteRefusedError extends HighQError {
   override readonly name = 'RouteRefusedError';
   override readonly code = 'route_refused';

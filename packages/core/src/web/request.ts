@@ -32,6 +32,24 @@ export function wantsPage(request: Request): boolean {
   return acceptsHtml && (mode === null || mode === 'navigate');
 }
 
+/** Whether an address that answers with a page or with JSON gives the page: only to who names HTML, and not below JSON. */
+export function prefersHtml(request: Request): boolean {
+  const accept = request.headers.get('accept') ?? '';
+  const html = weightOf(accept, 'text/html');
+  return html > 0 && html >= weightOf(accept, 'application/json');
+}
+
+/** The `q` of a media type that an `Accept` header names; 0 where it does not. */
+function weightOf(accept: string, type: string): number {
+  for (const range of accept.toLowerCase().split(',')) {
+    const [name, ...parameters] = range.split(';').map((part) => part.trim());
+    if (name !== type) continue;
+    const q = Number(parameters.find((parameter) => parameter.startsWith('q='))?.slice(2) ?? 1);
+    return Number.isNaN(q) ? 1 : q;
+  }
+  return 0;
+}
+
 /** The fields of an urlencoded form; empty for any other body. Reads no more than it needs to. */
 export async function formOf(request: Request): Promise<URLSearchParams> {
   const type = request.headers.get('content-type')?.split(';')[0]?.trim().toLowerCase();

@@ -3,6 +3,7 @@ import { ConfigurationError, NotConnectedError } from '../errors.ts';
 import { type Transactions, transactionsOf } from './login-transaction.ts';
 import {
   DEFAULT_BASE_PATH,
+  ROUTE_NAMES,
   redirectProblems,
   type WebAction,
   type WebOptions,
@@ -27,6 +28,7 @@ export interface Visit {
   returnTo: string;
   /** @throws NotConnectedError for an anonymous visitor, RouteRefusedError for one who may not */
   visitor(action: WebAction): Promise<string>;
+  may(action: WebAction): Promise<boolean>;
   expectedUser(): Promise<string | null>;
 }
 
@@ -57,6 +59,7 @@ export async function visitOf<Req>(
   if (problems.length > 0) throw new ConfigurationError(problems);
   const url = new URL(request.url);
   const connectionId = await connectionIdOf(options, req);
+  const may = (action: WebAction): Promise<boolean> => allowed(options, req, action);
   return {
     request,
     url,
@@ -68,32 +71,65 @@ export async function visitOf<Req>(
     cookies: cookiesFor(request, inside, settings),
     returnTo: settings.returnTo,
     async visitor(action) {
-      if (connectionId === null) {
-        throw new NotConnectedError('Nobody is signed in to this application in this browser.');
-      }
-      if (options.authorize && (await options.authorize(req, action)) !== true) {
-        throw new RouteRefusedError(`You may not ${action} HighQ here.`, {
-          reason: 'not_authorized',
-          connectionId,
-        });
-      }
+      if (connectionId === null) throw anonymous();
+      if (!(await may(action))) throw notAuthorized(action, connectionId);
       return connectionId;
     },
+    may,
     expectedUser: async () => (await options.expectedUser?.(req)) || null,
   };
 }
 
-/** The path that a visitor asked to come back to, or the configured one. Never a route of ours: those act on a visit. */
+export function anonymous(): NotConnectedError {
+  return new NotConnectedError('Nobody is signed in to this application in this browser.');
+}
+
+export function notAuthorized(action: WebAction, connectionId?: string): RouteRefusedError {
+  return new RouteRefusedError(REFUSALS[action], { reason: 'not_authorized', connectionId });
+}
+
+const REFUSALS: Readonly<Record<WebAction, string>> = {
+  connect: 'You may not connect HighQ here.',
+  disconnect: 'You may not disconnect HighQ here.',
+  status: 'You may not see the status of this connection.',
+  // The same words, whether there is such a connection or not.
+  'status-all': 'You may not see the status of this connection.',
+};
+
+async function allowed<Req>({ authorize }: WebOptions<Req>, req: Req, action: WebAction): Promise<boolean> {
+  switch (action) {
+    case 'connect':
+    case 'disconnect':
+      if (authorize === undefined) return true;
+      break;
+    case 'status':
+      break;
+    case 'status-all':
+      // Everybody's connections are shown to those only whom the application names.
+      if (authorize === 'unsafe-public') return false;
+      break;
+    default:
+      return action satisfies never;
+  }
+  if (authorize === 'unsafe-public') return true;
+  return authorize !== undefined && (await authorize(req, action)) === true;
+}
+
+/**
+ * The path that a visitor asked to come back to, or the configured one. Never a route of ours that acts on a visit; the
+ * status page only shows.
+ */
 export function wantedPath(value: unknown, settings: WebSettings): string {
   const path = returnPath(value);
   if (path === null) return settings.returnTo;
   const { pathname } = new URL(path, 'http://return.invalid');
-  return Object.values(settings.paths).includes(pathname) ? settings.returnTo : path;
+  const acting = ROUTE_NAMES.filter((name) => name !== 'status').map((name) => settings.paths[name]);
+  return acting.includes(pathname) ? settings.returnTo : path;
 }
 
-type CookieName = 'signIn' | 'confirm';
+type CookieName = 'signIn' | 'confirm' | 'notice';
 
-/** The transaction cookies of one request: never the application's own session (F90). */
+/** The cookies of one request that are ours: never the application's own session (F90). */
 export interface Cookies {
   read(name: CookieName): string | null;
   /** `Set-Cookie` for a transaction that has begun. */
@@ -104,6 +140,7 @@ export interface Cookies {
 const COOKIE_NAMES: Readonly<Record<CookieName, string>> = {
   signIn: 'highq-login',
   confirm: 'highq-confirm',
+  notice: 'highq-notice',
 };
 
 /**

@@ -44,6 +44,8 @@ export function paperManager(inside: Partial<ManagerInternals> = {}): PaperManag
     allowLoopback: false,
     clock,
     random: systemRandom,
+    refreshYear: 'unknown',
+    storeNow: () => clock.now(),
     ...inside,
   };
   const statusOf = (id: string): ConnectionStatus => {

@@ -1,9 +1,10 @@
 import { createTokenManager, type StoreRow, type TokenStore } from '@hq-oauth/core';
+import { followClock } from '@hq-oauth/core/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { findViolations } from '../stores/cas-history.ts';
 import { Herd } from './herd.ts';
 import { onVirtualTime } from './virtual-time.ts';
-import { HERD_CONNECTION, HERD_COUNTERS, HERD_REGISTRATION } from './worker.ts';
+import { HERD_CONNECTION, HERD_COUNTERS, HERD_LIMITED, HERD_REGISTRATION } from './worker.ts';
 
 /** The part of an emulator of `@hq-oauth/emulator` that a herd needs. */
 export interface HerdEmulator {
@@ -11,6 +12,7 @@ export interface HerdEmulator {
     readonly HIGHQ_INSTANCE_URL: string;
     readonly HIGHQ_CLIENT_ID: string;
     readonly HIGHQ_CLIENT_SECRET: string;
+    readonly HIGHQ_TEST_CLOCK: string;
   };
   readonly clock: { advance(ms: number): unknown };
   readonly ledger: {
@@ -18,7 +20,7 @@ export interface HerdEmulator {
     refreshes(): number;
     presentedTwice(): number;
   };
-  authorize(): Promise<{ readonly code: string }>;
+  authorize(input?: { readonly user: string }): Promise<{ readonly code: string }>;
   close(): Promise<void>;
 }
 
@@ -36,11 +38,21 @@ export interface HerdSuiteOptions {
    * @default HQ_HERD_ROUNDS, or 20
    */
   readonly rounds?: number;
+  /**
+   * How many calls that the user may not make, over three hours.
+   *
+   * @default HQ_HERD_FORBIDDEN, or 1,024
+   */
+  readonly forbidden?: number;
 }
 
 const PROCESSES = 8;
 const CALLERS = 125;
 const INCREMENTS = 200;
+const AT_A_TIME = 64;
+/** Of the emulator's usual users, the one who may read nobody but himself. */
+const LIMITED_USER = 'limited@clientname.com';
+const DENIED = '403 {"statuscode":403,"message":"You may not read this user"}';
 const HOUR_MS = 3_600_000;
 const TIMEOUT_MS = 300_000;
 const KEY = '0102'.repeat(16);
@@ -48,6 +60,7 @@ const KEY = '0102'.repeat(16);
 /** Defines vitest tests with several real processes on one store. */
 export function herdSuite(options: HerdSuiteOptions): void {
   const { name, worker, create, rounds = Number(process.env.HQ_HERD_ROUNDS ?? '20') } = options;
+  const { forbidden = Number(process.env.HQ_HERD_FORBIDDEN ?? '1024') } = options;
   describe(`${PROCESSES} processes on one ${name} store`, () => {
     const cleanups: Array<() => Promise<void>> = [];
     let emulator: HerdEmulator;
@@ -94,7 +107,7 @@ export function herdSuite(options: HerdSuiteOptions): void {
     it(
       `F38 ${name}: ${PROCESSES} × ${CALLERS} callers send one refresh a round and none fails, ${rounds} rounds`,
       async () => {
-        await signIn(emulator, store);
+        await signIn(emulator, store, HERD_CONNECTION);
         const failures: string[] = [];
         for (let round = 1; round <= rounds; round += 1) {
           emulator.clock.advance(6 * HOUR_MS);
@@ -108,16 +121,64 @@ export function herdSuite(options: HerdSuiteOptions): void {
         expect(failures).toEqual([]);
         expect(emulator.ledger.refreshes()).toBe(rounds);
         expect(emulator.ledger.presentedTwice()).toBe(0);
-        await herd.end();
       },
       TIMEOUT_MS,
     );
+
+    it.each([
+      ['with the canary send no refresh', true],
+      ['without it one an hour in total', false],
+    ] as const)(
+      `F66 ${name}: ${PROCESSES} processes, ${forbidden} forbidden calls over three hours, %s`,
+      async (_, canary) => {
+        await signIn(emulator, store, HERD_LIMITED, LIMITED_USER);
+        const presented = (): number => emulator.ledger.count({ kind: 'presented', tokenType: 'refresh' });
+        const before = presented();
+        const batches = Math.ceil(forbidden / AT_A_TIME);
+        const each = AT_A_TIME / PROCESSES;
+        const answers = new Map<string, number>();
+        const failures: string[] = [];
+        for (let batch = 0; batch < batches; batch += 1) {
+          emulator.clock.advance((3 * HOUR_MS) / batches);
+          const reports = await herd.order((index) => ({
+            kind: 'fetch',
+            canary,
+            paths: Array.from({ length: each }, (_each, at) => {
+              const n = batch * AT_A_TIME + index * each + at;
+              return `6/users/u${n}@clientname.com?type=email`;
+            }),
+          }));
+          failures.push(...reports.flatMap((report) => report.failures));
+          for (const answer of reports.flatMap((report) => report.answers)) {
+            answers.set(answer, (answers.get(answer) ?? 0) + 1);
+          }
+        }
+        expect(failures).toEqual([]);
+        expect([...answers]).toEqual([[DENIED, batches * AT_A_TIME]]);
+        const refreshes = presented() - before;
+        // One in each hour, and none would mean that the guess was never made.
+        if (canary) expect(refreshes).toBe(0);
+        else expect(refreshes).toBe(3);
+        expect(emulator.ledger.presentedTwice()).toBe(0);
+      },
+      TIMEOUT_MS,
+    );
+
+    it(`${name}: ${PROCESSES} processes end by themselves`, () => herd.end(), TIMEOUT_MS);
   });
 }
 
-async function signIn(emulator: HerdEmulator, store: TokenStore): Promise<void> {
+async function signIn(
+  emulator: HerdEmulator,
+  store: TokenStore,
+  connection: string,
+  user?: string,
+): Promise<void> {
   const { env } = emulator;
+  // As the processes do, or the token would be dated days before their time.
+  const clock = followClock(env.HIGHQ_TEST_CLOCK);
   const manager = createTokenManager({
+    clock,
     instanceUrl: env.HIGHQ_INSTANCE_URL,
     clientId: env.HIGHQ_CLIENT_ID,
     clientSecret: env.HIGHQ_CLIENT_SECRET,
@@ -125,7 +186,8 @@ async function signIn(emulator: HerdEmulator, store: TokenStore): Promise<void> 
     encryption: { keys: [{ id: 'k1', key: KEY }] },
     provider: { allowLoopback: true },
   });
-  const { code } = await emulator.authorize();
-  await manager.connection(HERD_CONNECTION).exchangeCode(code);
+  const { code } = await emulator.authorize(user === undefined ? undefined : { user });
+  await manager.connection(connection).exchangeCode(code);
   await manager.close();
+  clock.close();
 }

@@ -5,6 +5,8 @@ import { onVirtualTime } from './virtual-time.ts';
 /** What a herd's parent tells one of its processes. */
 export type HerdOrder =
   | { readonly kind: 'call'; readonly callers: number }
+  /** Calls to the API, all at once, with a canary to tell a dead token by or without one. */
+  | { readonly kind: 'fetch'; readonly paths: readonly string[]; readonly canary: boolean }
   | { readonly kind: 'race'; readonly wins: number; readonly worker: string }
   | { readonly kind: 'end' };
 
@@ -12,6 +14,8 @@ export type HerdOrder =
 export interface HerdReport {
   /** Of the token that callers were handed, once for each different one. */
   readonly fingerprints: readonly string[];
+  /** Status and body of each answer of the API. */
+  readonly answers: readonly string[];
   readonly failures: readonly string[];
   readonly events: readonly CasEvent[];
 }
@@ -20,8 +24,10 @@ export interface HerdReport {
 export const HERD_REGISTRATION = '5f1c0de5';
 export const HERD_COUNTERS: readonly string[] = ['one', 'two'];
 export const HERD_CONNECTION = 'shared';
+/** Of a user who may not do everything. */
+export const HERD_LIMITED = 'limited';
 
-const NOTHING: HerdReport = { fingerprints: [], failures: [], events: [] };
+const NOTHING: HerdReport = { fingerprints: [], answers: [], failures: [], events: [] };
 
 /**
  * Makes this process one of a herd: it takes orders from its parent, answers each, and ends with the last. The
@@ -32,7 +38,13 @@ const NOTHING: HerdReport = { fingerprints: [], failures: [], events: [] };
  * workInHerd(sqliteStore({ path }));
  */
 export function workInHerd(store: TokenStore, end: () => Promise<void> | void = () => {}): void {
-  const manager = createTokenManager({ store: onVirtualTime(store) });
+  let hasCanary = true;
+  const manager = createTokenManager({
+    store: onVirtualTime(store),
+    // The usual one, where it is on: a second manager without it would set the store's clock by its own.
+    canary: ({ userEmail, version }) =>
+      hasCanary && userEmail ? `${version}/users/${encodeURIComponent(userEmail)}?type=email` : null,
+  });
   const connection = manager.connection(HERD_CONNECTION);
 
   const call = async (callers: number): Promise<HerdReport> => {
@@ -49,10 +61,28 @@ export function workInHerd(store: TokenStore, end: () => Promise<void> | void = 
     return { ...NOTHING, fingerprints: [...tokens].map(() => access?.fingerprint ?? ''), failures };
   };
 
+  const fetchAll = async (paths: readonly string[], canary: boolean): Promise<HerdReport> => {
+    hasCanary = canary;
+    const limited = manager.connection(HERD_LIMITED);
+    const results = await Promise.allSettled(
+      paths.map(async (path) => {
+        const response = await limited.fetch(path, { headers: { accept: 'application/json' } });
+        return `${response.status} ${await response.text()}`;
+      }),
+    );
+    return {
+      ...NOTHING,
+      answers: results.flatMap((result) => (result.status === 'fulfilled' ? [result.value] : [])),
+      failures: results.flatMap((result) => (result.status === 'rejected' ? [String(result.reason)] : [])),
+    };
+  };
+
   const carryOut = async (order: HerdOrder): Promise<HerdReport> => {
     switch (order.kind) {
       case 'call':
         return call(order.callers);
+      case 'fetch':
+        return fetchAll(order.paths, order.canary);
       case 'race': {
         const { wins, worker } = order;
         const workload = {

@@ -1,0 +1,56 @@
+import type { Clock } from './clock.ts';
+import type { FlightResult } from './flight.ts';
+import { pauseAfter } from './flight-errors.ts';
+import type { GrantNews } from './grant-news.ts';
+import type { GrantRepository } from './grant-repository.ts';
+import type { HeldGrant } from './held-grant.ts';
+import { uncertain } from './machine.ts';
+import type { ResolvedOptions } from './options.ts';
+
+interface Surroundings {
+  readonly options: ResolvedOptions;
+  readonly clock: Clock;
+  readonly repository: GrantRepository;
+  readonly news: GrantNews;
+  readonly closing: AbortSignal;
+  /** Tries again, when nobody asks. */
+  readonly wake: () => void;
+}
+
+/** Nobody waited for it any more, and it had sent nothing. */
+export function wasGivenUp(answer: FlightResult | 'held' | null, closing: AbortSignal): boolean {
+  return answer !== null && answer !== 'held' && answer.kind === 'closing' && !closing.aborted;
+}
+
+/** What a flight came to, taken in by the grant that it was of. */
+export function takeIn(
+  grant: HeldGrant,
+  result: FlightResult,
+  purpose: 'refresh' | 'look',
+  { clock, options, repository, news, closing, wake }: Surroundings,
+): void {
+  grant.unpersistedPair = false;
+  grant.unpersistedAnswer = null;
+  grant.inHand = null;
+  if (result.kind === 'settled') {
+    grant.failures = 0;
+    grant.pause = null;
+    grant.keep(result.snapshot, repository.latest());
+    news.settled(grant, result.refreshed);
+    return;
+  }
+  // Journals could not be looked into: no refresh has failed.
+  if (wasGivenUp(result, closing) || purpose === 'look') return;
+  grant.failures += 1;
+  if (result.kind === 'store_down') grant.mayTryAgain();
+  const pause = pauseAfter(grant.id, result, { timings: options.timings, failures: grant.failures });
+  grant.pause = { untilMono: clock.monotonic() + pause.ms, error: pause.error };
+  if (result.kind === 'closing') return;
+  news.failed(grant, result, pause.ms);
+  // Nobody needs to ask for an uncertain connection to recover (T10).
+  const stuck = result.kind === 'uncertain' || (grant.snapshot !== null && uncertain(grant.snapshot.record));
+  // Where a process is frozen between calls, a timer would fire in the middle of somebody else's.
+  if (stuck && options.background === 'detached' && !closing.aborted) {
+    grant.cancelWakeUp = clock.setTimer(wake, pause.ms + 1);
+  }
+}

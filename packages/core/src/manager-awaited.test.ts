@@ -1,0 +1,149 @@
+import { mkdtemp, readdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { FlakyStore } from './flaky-store.fixture.ts';
+import { Bench, MINUTE } from './manager.fixture.ts';
+import { memoryStore } from './memory-store.ts';
+
+const LIFE = 30 * MINUTE;
+const REFRESH = { endpoint: 'token', grantType: 'refresh_token' } as const;
+let bench: Bench;
+afterEach(async () => {
+  vi.unstubAllEnvs();
+  await bench.close();
+});
+
+/** One process that is frozen between calls. */
+async function open(waitMs?: number, switches: Parameters<typeof Bench.open>[0] = {}) {
+  bench = await Bench.open({ registrations: [{ tokenExpirationMs: LIFE }], ...switches });
+  const link = new FlakyStore(memoryStore());
+  const refresh = { background: 'await', ...(waitMs === undefined ? {} : { waitMs }) } as const;
+  const ann = bench.manager({ store: link, refresh }).connection('ann');
+  await bench.signIn(ann);
+  await ann.getAccessToken();
+  return { link, ann };
+}
+
+const presented = (): number => bench.emulator.ledger.count({ kind: 'presented', tokenType: 'refresh' });
+const codeOf = (error: { code?: unknown }): unknown => error.code;
+
+describe("background: 'await', and callers with little patience", () => {
+  it('F106 F112 an uncertain connection recovers, though each of them would wait for less than a probe takes', async () => {
+    const { ann, link } = await open(4_000, { reuse: 'grace', graceMs: 86_400_000 });
+    bench.emulator.faults.add({ match: REFRESH, kind: 'reset-after-commit', times: 1 });
+    await bench.clock.advance(LIFE);
+    expect(await bench.clock.advanceUntil(ann.getAccessToken().catch(codeOf))).toBe('rotation_uncertain');
+    let answer: unknown;
+    for (let call = 0; call < 10; call += 1) {
+      await bench.clock.advance(30_000);
+      answer = await bench.clock.advanceUntil(ann.getAccessToken().catch(codeOf));
+    }
+    expect((await ann.status()).state).toBe('active');
+    expect(answer).toBe(await ann.getAccessToken());
+    expect(link.writes.filter(({ body }) => body.includes('"announce"'))).toHaveLength(1);
+  });
+
+  it('F112 one who leaves while the intent is written has the refresh made all the same, and spoils it for nobody', async () => {
+    const { ann, link } = await open();
+    await bench.clock.advance(LIFE);
+    const gate = Promise.withResolvers<void>();
+    const cas = link.cas.bind(link);
+    let waits = 0;
+    link.cas = async (key, rev, next) => {
+      if (next.body.includes('"kind":"refresh"')) {
+        waits += 1;
+        await gate.promise;
+      }
+      return cas(key, rev, next);
+    };
+    const hasty = ann.getAccessToken({ waitMs: 1_000 });
+    while (waits === 0) await bench.clock.settle(20);
+    await bench.clock.advance(1_000);
+    const patient = ann.getAccessToken({ waitMs: 15_000 });
+    await bench.clock.settle(20);
+    gate.resolve();
+    expect(await hasty).toBe(await patient);
+    expect(bench.named('refreshFailed')).toEqual([]);
+    expect(presented()).toBe(1);
+  });
+
+  it('F112 refresh({ force }) that joins what was given up has made one when it returns', async () => {
+    const { ann, link } = await open();
+    await bench.clock.advance(LIFE - 3 * MINUTE);
+    await ann.status();
+    const gate = Promise.withResolvers<void>();
+    const read = link.read.bind(link);
+    let holds = 0;
+    link.read = async (key) => {
+      if (key.kind === 'registration') {
+        holds += 1;
+        await gate.promise;
+      }
+      return read(key);
+    };
+    const hasty = ann.getAccessToken({ waitMs: 1_000 });
+    while (holds === 0) await bench.clock.settle(20);
+    await bench.clock.advance(1_000);
+    const forced = ann.refresh({ force: true });
+    await bench.clock.settle(20);
+    gate.resolve();
+    await hasty;
+    expect((await forced).generation).toBe(2);
+    expect(presented()).toBe(1);
+  });
+
+  it('F112 F60f a pair that the store does not take is rescued while its caller waits: the platform may lose patience', async () => {
+    const dir = await mkdtemp(join(process.env.HQ_RUN_DIR ?? tmpdir(), 'rescued-'));
+    vi.stubEnv('HIGHQ_RESCUE_DIR', dir);
+    const files = async (): Promise<number> =>
+      (await readdir(dir, { recursive: true })).filter((name) => name.endsWith('.json')).length;
+    const { ann, link } = await open();
+    bench.emulator.faults.add({ match: REFRESH, kind: 'delay', delayMs: 1_000, times: 1 });
+    await bench.clock.advance(LIFE);
+    const asked = ann.getAccessToken();
+    await bench.presented(1);
+    link.down = true;
+    await bench.clock.advance(5_000);
+    expect(await files()).toBe(0);
+    for (let seconds = 0; seconds < 20; seconds += 1) await bench.clock.advance(1_000);
+    await vi.waitFor(async () => expect(await files()).toBe(1));
+    link.down = false;
+    expect(typeof (await bench.clock.advanceUntil(asked))).toBe('string');
+    expect((await ann.status()).generation).toBe(2);
+    // The store has it: it must not come back from there.
+    expect(await files()).toBe(0);
+  });
+});
+
+describe('a store that answers late', () => {
+  it.each([1_900, 2_500, 6_000])('I5 takes a pair in hand, %i ms after it was asked', async (latencyMs) => {
+    bench = await Bench.open({ registrations: [{ tokenExpirationMs: LIFE }], reuse: 'family-revoked' });
+    const shared = memoryStore();
+    const [slow, quick] = [new FlakyStore(shared), new FlakyStore(shared)];
+    const ann = bench.manager({ store: slow }).connection('ann');
+    const other = bench.manager({ store: quick }).connection('ann');
+    await bench.signIn(ann);
+    await bench.clock.advance(LIFE);
+    let isLate = false;
+    const late = async (): Promise<void> => {
+      if (isLate) await new Promise<void>((resolve) => bench.clock.setTimer(resolve, latencyMs));
+    };
+    const [read, cas, now] = [slow.read.bind(slow), slow.cas.bind(slow), slow.now.bind(slow)];
+    slow.read = async (key) => late().then(() => read(key));
+    slow.cas = async (...given) => late().then(() => cas(...given));
+    slow.now = async () => late().then(() => now());
+    bench.emulator.faults.add({ match: REFRESH, kind: 'delay', delayMs: 2_000, times: 1 });
+    const asked = ann.getAccessToken({ waitMs: 60_000 });
+    await bench.presented(1);
+    isLate = true;
+    // Somebody writes beside the intent: its revision has moved, and must be read anew.
+    const { code } = await bench.emulator.authorize({ user: 'limited@clientname.com' });
+    await other.exchangeCode(code, { confirm: true });
+    for (let seconds = 0; seconds < 60; seconds += 1) await bench.clock.advance(1_000);
+    isLate = false;
+    expect(typeof (await bench.clock.advanceUntil(asked))).toBe('string');
+    expect((await other.status()).generation).toBe(2);
+    expect(bench.emulator.ledger.presentedTwice()).toBe(0);
+  });
+});

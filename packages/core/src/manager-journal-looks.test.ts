@@ -1,0 +1,150 @@
+import { mkdtemp, readdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import { FlakyStore } from './flaky-store.fixture.ts';
+import { Bench, MINUTE } from './manager.fixture.ts';
+import { memoryStore } from './memory-store.ts';
+import { storeJournal } from './store-journal.ts';
+import type { StoreKey } from './token-store.ts';
+
+const LIFE = 30 * MINUTE;
+const REFRESH = { endpoint: 'token', grantType: 'refresh_token' } as const;
+let bench: Bench;
+afterEach(async () => {
+  vi.unstubAllEnvs();
+  await bench.close();
+});
+
+/** Several processes on one store, and a journal that all of them reach. */
+async function open() {
+  bench = await Bench.open({ registrations: [{ tokenExpirationMs: LIFE }] });
+  const shared = memoryStore();
+  const journalStore = new FlakyStore();
+  let key: StoreKey | null = null;
+  const start = () => {
+    const link = new FlakyStore(shared);
+    const read = link.read.bind(link);
+    link.read = (asked) => {
+      if (asked.kind === 'grant') key = asked;
+      return read(asked);
+    };
+    const manager = bench.manager({ store: link, journal: storeJournal(journalStore) });
+    return { link, manager, ann: manager.connection('ann') };
+  };
+  /** The store falls back to an earlier write. */
+  const fallBack = async (written: FlakyStore['writes'][number], change: object = {}): Promise<void> => {
+    if (!key) throw new Error('nothing was read');
+    const { row } = await shared.read(key);
+    const body = JSON.stringify({ ...JSON.parse(written.body), ...change });
+    await shared.cas(key, row?.rev ?? null, { ...written, body });
+  };
+  return { start, fallBack, journalStore, keyOf: () => key };
+}
+
+const codeOf = (error: { code?: unknown }): unknown => error.code;
+
+describe('a first look at a journal that does not answer', () => {
+  it('F15 is made up for: a person who has left is not served for long', async () => {
+    const { start, fallBack, journalStore } = await open();
+    const one = start();
+    await bench.signIn(one.ann);
+    await bench.clock.advance(1_000);
+    await one.ann.refresh({ force: true });
+    const earlier = one.link.writes.findLast(({ state }) => state === 'connected');
+    await one.ann.disconnect();
+    await one.manager.close();
+    if (!earlier) throw new Error('nothing was written');
+    await fallBack(earlier);
+    const { ann } = start();
+    journalStore.down = true;
+    expect(typeof (await ann.getAccessToken())).toBe('string');
+    journalStore.down = false;
+    let last: unknown;
+    for (let minute = 0; minute < 3; minute += 1) {
+      await bench.clock.advance(MINUTE);
+      await bench.clock.settle(50);
+      last = await ann.getAccessToken().catch(codeOf);
+    }
+    expect(last).toBe('not_connected');
+  });
+
+  it('F60e I5 a grant that is dead in the store alone comes back as soon as it answers', async () => {
+    const { start, fallBack, journalStore } = await open();
+    const one = start();
+    await bench.signIn(one.ann);
+    const first = one.link.writes.findLast(({ state }) => state === 'connected');
+    await bench.clock.advance(1_000);
+    await one.ann.refresh({ force: true });
+    await one.manager.close();
+    if (!first) throw new Error('nothing was written');
+    await fallBack(first, { dead: { reason: 'revoked_or_expired', at: bench.clock.now() } });
+    await bench.clock.advance(LIFE);
+    journalStore.down = true;
+    const { ann } = start();
+    // Nobody knows whether it has ended.
+    expect(await bench.clock.advanceUntil(ann.getAccessToken().catch(codeOf))).toBe('store_unavailable');
+    journalStore.down = false;
+    let last: unknown;
+    for (let minute = 0; minute < 3; minute += 1) {
+      await bench.clock.advance(MINUTE);
+      await bench.clock.settle(50);
+      last = await ann.getAccessToken().catch(codeOf);
+    }
+    expect(last).toBe(await ann.getAccessToken());
+  });
+});
+
+describe('a refresh that is answered after its person has left', () => {
+  it('F103 leaves no pair in a journal', async () => {
+    const { start, journalStore, keyOf } = await open();
+    const [one, two] = [start(), start()];
+    await bench.signIn(one.ann);
+    await two.ann.getAccessToken();
+    bench.emulator.faults.add({ match: REFRESH, kind: 'delay', delayMs: 20_000, times: 1 });
+    const refreshed = two.ann.refresh({ force: true }).catch(codeOf);
+    await bench.presented(1);
+    await one.ann.disconnect();
+    await bench.clock.advance(20_000);
+    await refreshed;
+    await bench.clock.settle(50);
+    const journal = storeJournal(journalStore);
+    const entries = await journal.read(keyOf()?.registration ?? '', 'ann');
+    await journal.close();
+    expect(entries.map(({ body }) => JSON.parse(body).tokens)).toEqual([null]);
+  });
+});
+
+describe('a sign-in that a shutdown rescued', () => {
+  it('F103 F15 is not found again once the store has it: who has left stays away from a store that comes back empty', async () => {
+    const dir = await mkdtemp(join(process.env.HQ_RUN_DIR ?? tmpdir(), 'rescued-'));
+    vi.stubEnv('HIGHQ_RESCUE_DIR', dir);
+    bench = await Bench.open();
+    const store = new FlakyStore();
+    const manager = bench.manager({ store });
+    bench.emulator.faults.add({ match: { endpoint: 'token' }, kind: 'delay', delayMs: 1_000, times: 1 });
+    const { code } = await bench.emulator.authorize();
+    const signIn = manager.connection('ann').exchangeCode(code).catch(codeOf);
+    await vi.waitFor(() =>
+      expect(bench.emulator.ledger.count({ kind: 'presented', tokenType: 'code' })).toBe(1),
+    );
+    store.down = true;
+    await bench.clock.advance(1_000);
+    await bench.clock.settle(20);
+    const closed = manager.close({ timeoutMs: 1_000 });
+    await bench.clock.advance(1_000);
+    await closed;
+    await bench.clock.advance(10_000);
+    await signIn;
+    store.down = false;
+    const files = async (): Promise<string[]> =>
+      (await readdir(dir, { recursive: true })).filter((name) => name.endsWith('.json'));
+    expect(await files()).toHaveLength(1);
+    const next = bench.manager({ store }).connection('ann');
+    expect((await next.status()).state).toBe('active');
+    await next.disconnect();
+    expect(await files()).toEqual([]);
+    const empty = bench.manager({ store: new FlakyStore() }).connection('ann');
+    await expect(empty.getAccessToken()).rejects.toMatchObject({ code: 'not_connected' });
+  });
+});

@@ -4,7 +4,7 @@ import type { CanaryAnswer } from './forbidden.ts';
 /** A denial is remembered for this long, milliseconds. */
 export const DENIAL_MS = 5 * 60_000;
 /** So many of them per connection; the oldest go first. */
-export const DENIALS_AT_MOST = 1_000;
+const DENIALS_AT_MOST = 1_000;
 
 /** One call of the canary. `sent`: its place in the order of this process's events. */
 export interface CanaryCall {

@@ -12,7 +12,7 @@ export interface CanaryContext {
 
 /**
  * A cheap call that this user may always make: its path below `{instanceUrl}/api/`, a function that gives it (`null`:
- * none for this user), or `false`: none at all.
+ * none for this user; what it throws counts as none, and as an anomaly), or `false`: none at all.
  */
 export type CanaryOption = false | string | ((context: CanaryContext) => string | null);
 

@@ -155,8 +155,20 @@ export class HeldGrant {
       if (!this.unpersistedPair) return false;
       return true;
     }
-    this.install(snapshot, time.store);
+    if (!this.#servesOn(snapshot, time.store)) this.install(snapshot, time.store);
     return true;
+  }
+
+  /**
+   * In a store that fell back another pair of the same parent has taken this one's place, and its access token ends
+   * earlier: the one that is valid longer goes on being served (I9).
+   */
+  #servesOn(found: Snapshot | null, storeNow: number): boolean {
+    const held = this.snapshot;
+    const access = found?.record.access;
+    if (!held || !found || !access || compareGrants(found.record, held.record) !== 0) return false;
+    const isOther = access.fingerprint !== held.record.access?.fingerprint;
+    return isOther && this.usable() !== null && leftMs(access, storeNow) < this.remaining();
   }
 
   /** Takes in what a flight has in hand or came to, without a word of the store. `latest`: the store's time at the latest. */

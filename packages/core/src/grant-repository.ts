@@ -94,17 +94,24 @@ export class GrantRepository {
   }
 
   /**
-   * The row as it stands, as soon as the store has answered, however late that is: for who has a pair in hand and needs to
-   * know what to write it over. What it shows may be past; then its revision is, and nothing comes of the write.
+   * The row of the first answer, however late that is: for who has a pair in hand and needs to know what to write it over.
+   * What it shows may be past; then its revision is, and nothing comes of the write.
    * @throws StoreUnavailableError, RecordUnreadableError
    */
   async glance(slot: GrantSlot): Promise<Found> {
     const { clock, store, storeTime } = this.#d;
-    const asked = { wall: clock.now(), mono: clock.monotonic() };
+    const asked = clockReading(clock);
     try {
       const { row, now } = await store.read(this.#key(slot));
-      const took = Math.max(clock.now() - asked.wall, clock.monotonic() - asked.mono);
-      if (took <= SLOW_ANSWER_MS) storeTime.note(now);
+      if (sinceReading(clock, asked) <= SLOW_ANSWER_MS) {
+        storeTime.note(now);
+      } else {
+        // A machine that slept over the answer must learn how late it is, or what has ended would be handed out.
+        const again = clockReading(clock);
+        const later = await store.now();
+        if (sinceReading(clock, again) > TOO_OLD_MS) throw new Error('Nobody can tell the time by that.');
+        storeTime.note(later);
+      }
       return await this.#found(slot, row, asked.mono);
     } catch (error) {
       throw this.#unavailable(error, slot.id);
@@ -217,9 +224,8 @@ export class GrantRepository {
     call: () => Promise<T>,
   ): Promise<T & { readonly late: boolean; readonly asOfMono: number }> {
     const { clock, store, storeTime } = this.#d;
-    const reading = () => ({ wall: clock.now(), mono: clock.monotonic() });
-    const since = ({ wall, mono }: ReturnType<typeof reading>): number =>
-      Math.max(clock.now() - wall, clock.monotonic() - mono);
+    const reading = () => clockReading(clock);
+    const since = (earlier: ReturnType<typeof reading>): number => sinceReading(clock, earlier);
     const asked = reading();
     try {
       const answer = await call();
@@ -332,6 +338,15 @@ export class GrantRepository {
       },
     };
   }
+}
+
+function clockReading(clock: Clock): { readonly wall: number; readonly mono: number } {
+  return { wall: clock.now(), mono: clock.monotonic() };
+}
+
+/** By whichever clock shows more: one of them stands still while a machine sleeps. */
+function sinceReading(clock: Clock, { wall, mono }: ReturnType<typeof clockReading>): number {
+  return Math.max(clock.now() - wall, clock.monotonic() - mono);
 }
 
 function isPair(value: unknown): value is TokenPair {

@@ -46,7 +46,7 @@ describe('the simulation of several processes', () => {
     100791, 100823, 102028, 103673, 103986, 109517, 109658, 111122, 115322, 123170, 123607, 123684, 201605,
     202004, 212036, 220940, 301500, 303678, 304113, 309034, 315886, 316053, 324337, 509325, 510287, 702350,
     703153, 711204, 711832, 712164, 714296, 715359, 715765, 717193, 722089, 1006445, 5000016, 5000240,
-    5000279,
+    5000279, 2020257,
   ])('I3 I7 I9 I10 F32 F108 holds over seed %i', async (seed) => {
     const outcome = await simulate(planOf(seed));
     if (outcome.violations.length > 0) expect.fail(await failure(outcome));

@@ -171,11 +171,11 @@ function property(breakage: Breakage = {}) {
 }
 
 /** Ends before the test's time does: a failure is told with its seed, path and commands, and no run is left out in silence. */
-const LIMITS = { interruptAfterTimeLimit: 40_000, markInterruptAsFailure: true } as const;
+const LIMITS = { interruptAfterTimeLimit: 100_000, markInterruptAsFailure: true } as const;
 
 it('I1 I2 I6 I7 I9 any commands, in any order of answers, on two or three processes', async () => {
   await fc.assert(property(), { numRuns: 1000, ...LIMITS });
-}, 60_000);
+}, 120_000);
 
 /** A row as if it had no intent. */
 const intentless = <R extends StoreValue>(row: R): R => ({

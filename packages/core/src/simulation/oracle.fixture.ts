@@ -490,6 +490,9 @@ export class Oracle {
     sent.outcomeAt = this.#world.now();
     const detail = 'reason' in outcome ? ` ${outcome.reason}` : 'error' in outcome ? ` ${outcome.error}` : '';
     this.note(`${process.name} is told ${outcome.kind}${detail}`);
+    // Half a pair is in hand: it takes the place of the one before, and holds no access token.
+    if (outcome.kind === 'unusable' && outcome.refreshToken !== null && sent.token)
+      this.#known(process, sent.token.family.user).access = null;
     if (grant && (outcome.kind === 'ok' || outcome.kind === 'unusable')) {
       const fate = this.#fate(grant.refresh.text);
       if (!fate.receivedBy?.alive) {
@@ -539,6 +542,9 @@ export class Oracle {
   failed(process: SimProcess, id: string): void {
     const { returned, position, access } = this.#known(process, id);
     if (!process.steady || !returned || !position || !access || compare(position, returned) !== 0) return;
+    // Somebody has left: a process that has seen so keeps it back with good reason, whichever of its reads told it.
+    const left = this.#disconnected.get(id);
+    if (left && left.epoch > returned.epoch) return;
     const leftMs = access.issuedAt + access.lifeMs - this.#world.storeNow();
     if (leftMs < VALID_MS) return;
     this.violated('I9', `${process.name} kept back a token of ${id} that is valid for ${time(leftMs)}`);
@@ -621,6 +627,8 @@ export class Oracle {
     const newest = this.#provider.families.filter(({ user }) => user === id).at(-1);
     if (!newest || newest.epoch !== null || this.#everLeft.has(id)) return;
     const given = this.#signIns.find(({ refresh }) => refresh.family === newest);
+    // Kept beside the sign-in that crossed it.
+    if (given && this.#fate(given.refresh.text).storedAt !== null) return;
     if (given?.process.alive && this.#provider.isLive(given.refresh)) {
       this.violated('I5', `${given.process.name} let go of the pair of a sign-in of ${id}`);
     }

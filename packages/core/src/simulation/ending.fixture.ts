@@ -139,8 +139,8 @@ export class Ending {
   }
 
   #lost(id: string, family: Family, reason: string): void {
-    const { oracle, store, provider, shelves, plan } = this.#world;
-    const { live, found } = oracle.remains(family.id, store.rows, shelves);
+    const { oracle, store, provider, allShelves, plan } = this.#world;
+    const { live, found } = oracle.remains(family.id, store.rows, allShelves);
     // Counted from the first intent of the pair's generation, and so perhaps a little early.
     if (reason === 'refresh_token_expired') return;
     if (found.length > 0) {

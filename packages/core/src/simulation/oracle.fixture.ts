@@ -336,8 +336,8 @@ export class Oracle {
     for (const text of view.held) this.#fate(text).journaled.push({ shelf, at: this.#world.now() });
   }
 
-  replayed(process: SimProcess, id: string, _entries: readonly JournalEntry[], _shelf: Shelf): void {
-    this.#known(process, id).replayedAt = this.#world.now();
+  replayed(process: SimProcess, id: string, _entries: readonly JournalEntry[], shelf: Shelf): void {
+    if (shelf.shared) this.#known(process, id).replayedAt = this.#world.now();
   }
 
   // The token endpoint
@@ -480,9 +480,15 @@ export class Oracle {
     );
     if (seen) return null;
     if (fate.storedAt !== null && fate.storedAt < sent.intentAt) return null;
-    if (!holder.alive) return fate.journaled.length > 0 ? 'written nowhere in time' : 'died with it';
+    if (!holder.alive) return this.#endedWith(holder, fate);
     const free = sent.at - Math.max(fate.receivedAt, holder.hinderedUntil, this.storeHinderedUntil);
     return free > SETTLE_MS ? null : 'written nowhere in time';
+  }
+
+  /** A process that ends in order, and has a place for what the store does not take, leaves it there. */
+  #endedWith(holder: SimProcess, fate: Fate): Window | null {
+    if (fate.journaled.length > 0) return 'written nowhere in time';
+    return holder.closed && holder.hasPlace && !holder.misplaced ? null : 'died with it';
   }
 
   told(process: SimProcess, sent: SentRequest, outcome: TokenOutcome, grant: Grant | null): void {
@@ -644,7 +650,7 @@ export class Oracle {
     if (fate.wiped) return 'forgotten by the store';
     if (!fate.receivedBy) return 'never arrived';
     if (fate.storedAt !== null) return null;
-    if (!fate.receivedBy.alive) return fate.journaled.length > 0 ? 'written nowhere in time' : 'died with it';
+    if (!fate.receivedBy.alive) return this.#endedWith(fate.receivedBy, fate);
     return null;
   }
 }

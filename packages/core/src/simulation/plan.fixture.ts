@@ -17,6 +17,8 @@ export interface Config extends Switches {
   readonly connections: number;
   readonly journal: 'none' | 'private' | 'shared';
   readonly background: 'detached' | 'await';
+  /** Processes end in order, too, and start again: with a place of their own for what the store does not take, or without. */
+  readonly shutdowns: 'none' | 'rescue' | 'no place';
   /** A machine sleeps, or its wall clock is set: both at once leave no clock to go by. */
   readonly clocks: 'suspend' | 'jump';
   /** Chance of a fault at a rare wait; a tenth of it at the frequent ones. */
@@ -28,7 +30,7 @@ export interface Config extends Switches {
 
 export interface UserEvent {
   readonly at: number;
-  readonly kind: 'sign-in' | 'call' | 'force' | 'disconnect' | 'revoke';
+  readonly kind: 'sign-in' | 'call' | 'force' | 'disconnect' | 'revoke' | 'close' | 'outage';
   readonly process: number;
   readonly id: string;
 }
@@ -125,6 +127,7 @@ export function planOf(seed: number, switches: Partial<Config> = {}): Plan {
     connections: pick('connections', [1, 1, 2]),
     journal: pick('journal', ['none', 'none', 'private', 'shared']),
     background: pick('background', ['detached', 'detached', 'await']),
+    shutdowns: pick('shutdowns', ['none', 'none', 'rescue', 'rescue', 'no place']),
     clocks: pick('clocks', ['suspend', 'jump']),
     density: pick('density', [0.02, 0.06, 0.15]),
     durationMs: 75 * MINUTE,
@@ -163,7 +166,9 @@ function eventsOf(
     const id = `c${connection}`;
     const add = (kind: UserEvent['kind'], name: string, from: number, to: number): number => {
       const u = chance(seed, `${id}${kind}${name}at`);
-      const process = Math.floor(chance(seed, `${id}${kind}${name}p`) * config.processes);
+      // Whoever is told to end is the one that was told to refresh.
+      const by = kind === 'close' ? 'force' : kind;
+      const process = Math.floor(chance(seed, `${id}${by}${name}p`) * config.processes);
       const at = Math.floor(from + u * (to - from));
       events.push({ at, kind, process, id });
       return at;
@@ -174,6 +179,11 @@ function eventsOf(
     if (sure.quiet) for (let n = 22; n < 60; n += 1) add('call', `${n}`, 20 * MINUTE, 45 * MINUTE);
     for (let n = 0; n < forced; n += 1) {
       const at = add('force', `${n}`, 5_000, config.durationMs);
+      if (config.shutdowns !== 'none' && chance(seed, `${id}close${n}`) < 0.5) {
+        // Many land while the answer is on its way, some with a store that does not take it any more.
+        if (chance(seed, `${id}outage${n}`) < 0.5) add('outage', `${n}`, at, at + 200);
+        add('close', `${n}`, at, at + 300);
+      }
       if (chance(seed, `${id}herd${n}`) < 0.5)
         for (let h = 0; h < 3; h += 1) add('call', `h${n}.${h}`, at, at + 500);
     }

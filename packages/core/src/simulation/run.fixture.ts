@@ -36,7 +36,7 @@ export async function simulate(
   return outcomeOf(world, ending);
 }
 
-function carryOut(world: World, { kind, process, id }: UserEvent): void {
+function carryOut(world: World, { kind, process, id, at }: UserEvent): void {
   const place = world.place(process);
   switch (kind) {
     case 'sign-in':
@@ -50,6 +50,12 @@ function carryOut(world: World, { kind, process, id }: UserEvent): void {
       return;
     case 'disconnect':
       world.disconnect(process, id);
+      return;
+    case 'close':
+      world.shutDown(process, at);
+      return;
+    case 'outage':
+      world.outage(at);
       return;
     case 'revoke': {
       const family = world.provider.familyOf(id);

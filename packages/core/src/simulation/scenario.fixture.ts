@@ -8,6 +8,7 @@ const QUIET: Partial<Config> = {
   connections: 1,
   journal: 'none',
   background: 'detached',
+  shutdowns: 'none',
   clocks: 'jump',
   density: 0,
   durationMs: 75 * 60_000,

@@ -32,6 +32,10 @@ export class SimProcess {
   providerCutUntil = 0;
   /** The sealing key changed after this many seals, and this process has not got the new one. */
   keylessAfter: number | null = null;
+  /** `closed`: it ended in order. `misplaced`: something went wrong while it wrote to a journal or a rescue folder. */
+  closed = false;
+  hasPlace = false;
+  misplaced = false;
   /** Until when something kept this process from writing what it holds. */
   hinderedUntil = 0;
   readonly #waits = new Map<Point, number>();

@@ -61,7 +61,7 @@ export interface EventTime {
  * - `clearing`: nothing was sent, or a definite answer came: the intent is being taken back.
  * - `persisting`: a received pair, or an answer to keep, is on its way to the store; tried without end.
  * - `rechecking`: refused; the record is read again before anything is concluded.
- * - `burying`: the end of the grant is being written.
+ * - `burying`: the end of the grant is being written, or the second pair of its row in the place of the refused one.
  */
 export type Flight =
   | { readonly at: 'reading' }

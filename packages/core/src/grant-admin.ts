@@ -87,7 +87,7 @@ export class GrantAdmin {
     const { next, anomalies } = await exchange(this.#d.endpoint, grant.id, request, { issuedAt, lifeMs });
     const build = options.confirm
       ? this.#pendingBuilder(next, issuedAt)
-      : this.#authorizedBuilder(grant, next, { event: 'authorized', begunAt: issuedAt });
+      : this.#authorizedBuilder(grant, next, { event: 'authorized', begunAt: issuedAt, epochBefore });
     await this.#stand(grant, epochBefore, build);
     for (const anomaly of anomalies) this.#d.news.anomaly(grant, anomaly, 'in the token response');
   }
@@ -128,8 +128,10 @@ export class GrantAdmin {
         { connectionId: grant.id, reason: 'received_at_unusable' },
       );
     }
-    const build = this.#authorizedBuilder(grant, next, { event: 'imported', begunAt: before.time.store });
-    await pinned(grant, () => this.#stand(grant, newestBefore(before), build));
+    const epochBefore = newestBefore(before);
+    const about = { event: 'imported', begunAt: before.time.store, epochBefore } as const;
+    const build = this.#authorizedBuilder(grant, next, about);
+    await pinned(grant, () => this.#stand(grant, epochBefore, build));
   }
 
   /** `pendingId`: the account that the person was shown; another one in its place is not confirmed. */
@@ -148,11 +150,12 @@ export class GrantAdmin {
     if (!pair) throw nothing();
     const { id, access, refresh, userEmail, begunAt = Number.POSITIVE_INFINITY } = pending;
     const next: NewPair = { pair, access, refresh, userEmail };
-    const about = { event: 'confirmed', begunAt, authorizationId: id } as const;
+    const about = { event: 'confirmed', begunAt, epochBefore: record.epoch, authorizationId: id } as const;
     const confirmed = this.#authorizedBuilder(grant, next, about);
     await this.#stand(grant, record.epoch, (current, at, known) => {
       // Confirmed or rejected by another click meanwhile: the pair may have been rotated since.
-      if (current.authorizationId !== id && current.pending?.id !== id) throw nothing();
+      const stands = current.authorizationId === id || current.sibling?.authorizationId === id;
+      if (!stands && current.pending?.id !== id) throw nothing();
       return confirmed(current, at, known);
     });
   }
@@ -211,7 +214,8 @@ export class GrantAdmin {
       if (stood) return record;
       return withPending(record, asOf(next, at), {
         id,
-        epoch: nextEpoch(record, at),
+        // Above all that waited before, also when the clock was set back: what is not counts as over.
+        epoch: Math.max(nextEpoch(record, at), record.pendingOver + 1, (record.pending?.epoch ?? 0) + 1),
         until: at + PENDING_MS,
         begunAt,
       });
@@ -225,10 +229,12 @@ export class GrantAdmin {
       readonly event: 'authorized' | 'imported' | 'confirmed';
       /** The store's time before anything was sent. */
       readonly begunAt: number;
+      /** The row's epoch then: whatever the clock shows now, nothing up to it is a later sign-in. */
+      readonly epochBefore: number;
       readonly authorizationId?: string;
     },
   ): Build {
-    const { event, begunAt, authorizationId = this.#d.options.random.id() } = about;
+    const { event, begunAt, epochBefore, authorizationId = this.#d.options.random.id() } = about;
     let newestEpoch = 0;
     return (record, at, pair) => {
       // Ours stands already, though its answer was lost: what was made of it since must not be undone.
@@ -238,7 +244,7 @@ export class GrantAdmin {
       const written = authorized(record, dated, { event, authorizationId, at, jitter: grant.jitter });
       // A later sign-in than the one that was tried: the last one wins.
       if (newestEpoch > 0 && record.epoch > newestEpoch) return beside(record, written, next.pair);
-      newestEpoch = written.epoch;
+      newestEpoch = Math.max(written.epoch, epochBefore);
       return (record.authorizedAt ?? 0) > begunAt ? beside(written, record, pair) : written;
     };
   }

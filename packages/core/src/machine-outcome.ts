@@ -9,7 +9,7 @@ import type {
   Step,
   Unreadable,
 } from './flight.ts';
-import { clear, done, hasAnswer, openSibling, settled } from './machine-parts.ts';
+import { clear, done, hasAnswer, isOurs, openSibling, settled } from './machine-parts.ts';
 import { pairOf, refreshOnly } from './new-pair.ts';
 import { compareGrants, type GrantRecord, type Intent } from './record.ts';
 import type { TokenOutcome } from './token-outcome.ts';
@@ -178,7 +178,9 @@ function applied(
     const named = { ...keepsake.next, userEmail: keepsake.next.userEmail ?? record.userEmail };
     const taken = authorized(record, named, { event: 'authorized', authorizationId, at, jitter });
     const { unknown = null } = record.sibling;
-    return { ...taken, unknown, lastAttemptId: attemptId, attemptIds: [attemptId] };
+    // No sign-in of now: who has left since stays away, though the store may have forgotten it (T8).
+    const stands = { epoch: record.epoch + 1, authorizedAt: record.authorizedAt };
+    return { ...taken, ...stands, unknown, lastAttemptId: attemptId, attemptIds: [attemptId] };
   }
   // A probe that was answered came after what was unknown before; another one may still be under way.
   const other = record.intent !== null && record.intent.attemptId !== attemptId;
@@ -321,18 +323,12 @@ export function siblingFirst(
   snapshot: Snapshot,
   time: EventTime,
 ): Step | null {
-  const { record } = snapshot;
+  const { record, rev } = snapshot;
   const next = openSibling(context, record, time.store);
   if (!next) return null;
   const keepsake: Keepsake = { kind: 'pair', next, epoch: record.epoch, quarantine: null };
-  return [
-    { at: 'persisting', base: record, rev: snapshot.rev, intent, keep: keepsake, journaled: true, tries: 0 },
-    [
-      {
-        type: 'write',
-        expectedRev: snapshot.rev,
-        record: applied(context, record, intent, keepsake, time.store, 'sibling'),
-      },
-    ],
-  ];
+  const taken = applied(context, record, intent, keepsake, time.store, 'sibling');
+  // It is in the store, and not in hand: a write that fails loses nothing, and after a refused one it is looked at anew.
+  const flight: Flight = { at: 'burying', intent: isOurs(record, intent) ? intent : null };
+  return [flight, [{ type: 'write', expectedRev: rev, record: taken }]];
 }

@@ -136,7 +136,11 @@ function decideOn(
   if (kept) {
     return done({ kind: 'uncertain', reason: 'quarantine', retryAfterMs: context.timings.probeMaxMs });
   }
-  if (record.refused && isAhead(record.refused.notBefore, context.timings.unrecognizedMs, time.store)) {
+  if (
+    !death &&
+    record.refused &&
+    isAhead(record.refused.notBefore, context.timings.unrecognizedMs, time.store)
+  ) {
     const retryAfterMs = record.refused.notBefore - time.store;
     return done({ kind: 'refused_unrecognized', status: 0, retryAfterMs });
   }

@@ -46,7 +46,6 @@ export class Ending {
   /** One process may have in a journal of its own what the others have lost. */
   async #anybody(id: string, answer: Failed): Promise<Answer> {
     if (answer.code !== 'reauthorization_required') return answer;
-    let last: Answer = answer;
     for (let index = 0; index < this.#world.places.length; index += 1) {
       let again = await this.#ask(id, index);
       for (
@@ -57,10 +56,9 @@ export class Ending {
         await this.#world.queue.run(this.#world.queue.now + again.retryAfterMs + LEASE_MS);
         again = await this.#ask(id, index);
       }
-      last = again;
-      if (again.kind === 'token') break;
+      if (again.kind === 'token') return again;
     }
-    return last;
+    return answer;
   }
 
   async #everywhere(id: string, token: string): Promise<void> {

@@ -77,6 +77,8 @@ export class Oracle {
   readonly history: string[] = [];
   readonly windows = new Map<number, Set<Window>>();
   readonly forgotAt = new Map<string, number>();
+  /** Of whom a process could not open what another had just written, and said so to the person that signed in. */
+  readonly unwritable = new Set<string>();
   storeHinderedUntil = 0;
   readonly #provider: Provider;
   readonly #world: World;
@@ -157,7 +159,9 @@ export class Oracle {
   readAnswered(process: SimProcess, id: string, row: StoreRow | null): void {
     const known = this.#known(process, id);
     known.readAt = this.#world.now();
-    if (process.glances.delete(id) || !row) return;
+    const glances = process.glances.get(id) ?? 0;
+    process.glances.set(id, Math.max(0, glances - 1));
+    if (glances > 0 || !row) return;
     const view = viewOf(row.body);
     if (view.connected && view.refresh === null && view.held.length === 0) return;
     this.#learn(known, view);
@@ -320,7 +324,8 @@ export class Oracle {
       if (!refusal) this.violated('I7', `${id} dead (${reason}) without a refusal`);
       else if (read < refusal.outcomeAt) this.violated('I7', `${id} dead (${reason}) without a second look`);
     }
-    const spared = before.held.filter((text) => text !== before.refresh && this.#liveText(text));
+    const others = before.held.filter((text) => text !== before.refresh && text !== before.pending);
+    const spared = others.filter((text) => this.#liveText(text));
     if (spared.length > 0) this.violated('I7', `${id} dead while its row holds a live refresh token`);
   }
 
@@ -468,6 +473,8 @@ export class Oracle {
   #windowOf(sent: SentRequest, fate: Fate, child: RefreshToken): Window | null {
     const holder = fate.receivedBy;
     const forgotAt = this.forgotAt.get(child.family.user) ?? -1;
+    // What kept others out until it presents this: nobody told its writer that it is gone.
+    if (forgotAt >= sent.intentAt) return 'forgotten by the store';
     if (fate.storedFirst !== null && fate.storedFirst <= forgotAt) return 'forgotten by the store';
     // A person who left, or signed in again, has no use for it: its holder let go of it, and then the store forgot that.
     const ended = this.#grantEnded.get(child.family.user) ?? -1;
@@ -631,7 +638,7 @@ export class Oracle {
   /** A sign-in's pair that came back to a process which lived on, and was written nowhere. */
   checkSignIns(id: string): void {
     const newest = this.#provider.families.filter(({ user }) => user === id).at(-1);
-    if (!newest || newest.epoch !== null || this.#everLeft.has(id)) return;
+    if (!newest || newest.epoch !== null || this.#everLeft.has(id) || this.unwritable.has(id)) return;
     const given = this.#signIns.find(({ refresh }) => refresh.family === newest);
     // Kept beside the sign-in that crossed it.
     if (given && this.#fate(given.refresh.text).storedAt !== null) return;

@@ -17,6 +17,8 @@ export interface Config extends Switches {
   readonly connections: number;
   readonly journal: 'none' | 'private' | 'shared';
   readonly background: 'detached' | 'await';
+  /** Two sign-ins meet; or an account waits to be confirmed, beside what else goes on. */
+  readonly people: 'one at a time' | 'crossing' | 'confirming';
   /** Processes end in order, too, and start again: with a place of their own for what the store does not take, or without. */
   readonly shutdowns: 'none' | 'rescue' | 'no place';
   /** A machine sleeps, or its wall clock is set: both at once leave no clock to go by. */
@@ -30,7 +32,17 @@ export interface Config extends Switches {
 
 export interface UserEvent {
   readonly at: number;
-  readonly kind: 'sign-in' | 'call' | 'force' | 'disconnect' | 'revoke' | 'close' | 'outage';
+  readonly kind:
+    | 'sign-in'
+    | 'propose'
+    | 'confirm'
+    | 'reject'
+    | 'call'
+    | 'force'
+    | 'disconnect'
+    | 'revoke'
+    | 'close'
+    | 'outage';
   readonly process: number;
   readonly id: string;
 }
@@ -122,11 +134,15 @@ export function planOf(seed: number, switches: Partial<Config> = {}): Plan {
   const way = target ? WAYS[target.point] : undefined;
   const shortYear = chance(seed, 'year') < 0.06;
   const expiresIn = pick('expires', ['number', 'number', 'number', 'missing'] as const);
+  const people =
+    switches.people ??
+    pick('people', ['one at a time', 'one at a time', 'one at a time', 'crossing', 'confirming'] as const);
   const config: Config = {
     processes: pick('processes', [2, 2, 3, 4, 5]),
     connections: pick('connections', [1, 1, 2]),
     journal: pick('journal', ['none', 'none', 'private', 'shared']),
     background: pick('background', ['detached', 'detached', 'await']),
+    people,
     shutdowns: pick('shutdowns', ['none', 'none', 'rescue', 'rescue', 'no place']),
     clocks: pick('clocks', ['suspend', 'jump']),
     density: pick('density', [0.02, 0.06, 0.15]),
@@ -143,6 +159,8 @@ export function planOf(seed: number, switches: Partial<Config> = {}): Plan {
     expiresIn,
     accessLifeMs: expiresIn === 'missing' ? 30 * MINUTE : pick('life', [30 * MINUTE, 30 * MINUTE, 5 * HOUR]),
     ...way?.config,
+    // With the newest grant only, an account that is never confirmed has ended the one that stands.
+    ...(people === 'confirming' ? { grants: 'many' } : {}),
     ...(target?.kind === 'suspend' ? { clocks: 'suspend' } : {}),
     ...(target?.kind.startsWith('jump') ? { clocks: 'jump' } : {}),
     ...switches,
@@ -187,6 +205,7 @@ function eventsOf(
       if (chance(seed, `${id}herd${n}`) < 0.5)
         for (let h = 0; h < 3; h += 1) add('call', `h${n}.${h}`, at, at + 500);
     }
+    if (config.people !== 'one at a time') meetings(seed, id, config, add);
     if (sure.leave || chance(seed, `${id}leave`) < 0.2) {
       const at = add('disconnect', '', 10 * MINUTE, config.durationMs);
       add('sign-in', 'again', at, at + 10 * MINUTE);
@@ -199,6 +218,31 @@ function eventsOf(
     }
   }
   return events;
+}
+
+type Add = (kind: UserEvent['kind'], name: string, from: number, to: number) => number;
+
+/** Sign-ins, confirmations and refreshes that come at about the same time, by one process or by several. */
+function meetings(seed: number, id: string, config: Config, add: Add): void {
+  const some = (name: string): number => chance(seed, `${id}meet${name}`);
+  const at = add(
+    config.people === 'crossing' ? 'sign-in' : 'propose',
+    'm0',
+    4_000,
+    config.durationMs - 30 * MINUTE,
+  );
+  if (config.people === 'crossing') {
+    add('sign-in', 'm1', at, at + 300);
+    if (some('third') < 0.3) add('sign-in', 'm2', at, at + 2_000);
+    if (some('force') < 0.6) add('force', 'm', at, at + 600);
+    return;
+  }
+  const ends = some('ends');
+  const decided = ends < 0.2 ? at + 300 : at + Math.floor(some('when') * 20 * MINUTE);
+  if (ends < 0.9) add(some('which') < 0.75 ? 'confirm' : 'reject', 'm', decided, decided + 200);
+  if (some('twice') < 0.2) add('confirm', 'm2', decided, decided + 2_000);
+  if (some('force') < 0.6) add('force', 'm', decided, decided + 300);
+  if (some('cross') < 0.3) add('sign-in', 'm1', decided, decided + 300);
 }
 
 /** Decides, wait by wait, what goes wrong in a run. */

@@ -8,6 +8,7 @@ const QUIET: Partial<Config> = {
   connections: 1,
   journal: 'none',
   background: 'detached',
+  people: 'one at a time',
   shutdowns: 'none',
   clocks: 'jump',
   density: 0,

@@ -279,42 +279,6 @@ export class World implements Surroundings {
 
   // What people and programs do
 
-  signIn(index: number, id: string): void {
-    const place = this.place(index);
-    if (!place) return;
-    const { process, manager } = place;
-    const idle = process.busy();
-    process.deliver(() => {
-      const code = this.provider.authorize(id);
-      process.glances.add(id);
-      this.oracle.note(`${process.name} signs ${id} in`);
-      manager
-        .connection(id)
-        .exchangeCode(code)
-        .catch((error: unknown) => {
-          // Its look at the epoch may not have come about.
-          process.glances.delete(id);
-          this.#failed(process, `sign-in of ${id}`, error);
-        })
-        .finally(idle);
-    });
-  }
-
-  disconnect(index: number, id: string): void {
-    const place = this.place(index);
-    if (!place) return;
-    const { process, manager } = place;
-    const idle = process.busy();
-    process.deliver(() => {
-      this.oracle.note(`${process.name} disconnects ${id}`);
-      manager
-        .connection(id)
-        .disconnect()
-        .catch((error: unknown) => this.#failed(process, `disconnect of ${id}`, error))
-        .finally(idle);
-    });
-  }
-
   /** A process is told to end, as by a signal: it takes no new calls, closes, ends, and starts again later. */
   shutDown(index: number, at: number): void {
     const place = this.places[index];
@@ -336,7 +300,7 @@ export class World implements Surroundings {
           this.queue.after(backMs, () => this.#restart(process));
           idle();
         },
-        (error: unknown) => this.#failed(process, 'close', error),
+        (error: unknown) => this.failed(process, 'close', error),
       );
     });
   }
@@ -367,7 +331,7 @@ export class World implements Surroundings {
           (error: unknown) => {
             if (!process.alive) return;
             this.oracle.failed(process, id);
-            done(this.#failed(process, `call for ${id}`, error));
+            done(this.failed(process, `call for ${id}`, error));
           },
         )
         .finally(idle);
@@ -381,12 +345,12 @@ export class World implements Surroundings {
       manager
         .connection(id)
         .refresh({ force: true })
-        .catch((error: unknown) => this.#failed(process, `refresh of ${id}`, error))
+        .catch((error: unknown) => this.failed(process, `refresh of ${id}`, error))
         .finally(idle);
     });
   }
 
-  #failed(process: SimProcess, what: string, error: unknown): Answer {
+  failed(process: SimProcess, what: string, error: unknown): Answer {
     if (!isHighQError(error)) {
       this.oracle.violated('defect', `${what}: ${error instanceof Error ? error.stack : String(error)}`);
       return { kind: 'error', code: 'defect', reason: null, retryAfterMs: 0 };

@@ -242,10 +242,17 @@ export interface JournalledAnswer {
 export type FlightEffect =
   | { readonly type: 'read' }
   | { readonly type: 'write'; readonly expectedRev: number | null; readonly record: GrantRecord }
-  /** `beside`: also another pair of the same generation, with a refresh token of another fingerprint than this. */
+  /**
+   * `authorizationId`: also a higher generation of this sign-in from before it took another one's place. `beside`: also
+   * another pair of the same generation, with a refresh token of another fingerprint than this.
+   */
   | {
       readonly type: 'replay';
-      readonly above: { readonly epoch: number; readonly generation: number };
+      readonly above: {
+        readonly epoch: number;
+        readonly generation: number;
+        readonly authorizationId: string | null;
+      };
       readonly beside: string | null;
     }
   /** Answered with `journaled` also when it failed: the store is next in any case. */

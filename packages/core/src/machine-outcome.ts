@@ -18,6 +18,7 @@ import {
   carried,
   contestedBy,
   died,
+  placeOf,
   quarantined,
   refusedOnce,
   rotated,
@@ -107,8 +108,8 @@ export function meant(
         const often = count >= UNRECOGNIZED_LIMIT && time.store - since >= UNRECOGNIZED_SPAN_MS;
         if (often && works(since) && !hasAnswer(current))
           return died(refused, 'refused_unrecognized', time.store);
-        // Nobody knows what was refused: the other pair of the same parent has its turn, and this one stays beside it.
-        const other = current.sibling?.authorizationId ? null : openSibling(context, current, time.store);
+        // Nobody knows what was refused: the other pair has its turn, and this one stays beside it.
+        const other = openSibling(context, current, time.store);
         const mine = current.generation === record.generation ? snapshot.pair : null;
         return other && mine
           ? swapped(refused, other, { pair: mine, attemptId: context.attemptId, at: time.store })
@@ -177,10 +178,8 @@ function applied(
     const { authorizationId } = record.sibling;
     const named = { ...keepsake.next, userEmail: keepsake.next.userEmail ?? record.userEmail };
     const taken = authorized(record, named, { event: 'authorized', authorizationId, at, jitter });
-    const { unknown = null } = record.sibling;
-    // No sign-in of now: who has left since stays away, though the store may have forgotten it (T8).
-    const stands = { epoch: record.epoch + 1, authorizedAt: record.authorizedAt };
-    return { ...taken, ...stands, unknown, lastAttemptId: attemptId, attemptIds: [attemptId] };
+    const stands = { ...placeOf(record, record.sibling), authorizedAt: record.authorizedAt };
+    return { ...taken, ...stands, lastAttemptId: attemptId, attemptIds: [attemptId] };
   }
   // A probe that was answered came after what was unknown before; another one may still be under way.
   const other = record.intent !== null && record.intent.attemptId !== attemptId;
@@ -296,7 +295,9 @@ function merge(context: FlightContext, flight: Persisting, found: Snapshot | nul
     const { sibling } = record;
     if (keepsake.kind !== 'pair' || !keepsake.next.refresh || !sibling) return over(found);
     const { refresh, access, pair } = keepsake.next;
-    return write({ ...record, sibling: { ...sibling, tokens: pair, access, refresh, unknown: null } });
+    const generation = sibling.generation + 1;
+    const next = { ...sibling, tokens: pair, access, refresh, generation, unknown: null };
+    return write({ ...record, sibling: next });
   }
   // Written although the answer was lost; others may have rotated on since.
   if (record.attemptIds.includes(context.attemptId)) return over(found, true);

@@ -173,13 +173,17 @@ describe('the pair of another sign-in, which takes the place of one that was ref
     unknown: { count: 1, since: T0 - 1_000, lastAt: T0 + 179_000 },
   };
 
-  function refused(): { pilot: Pilot; found: Snapshot } {
+  function sent(): { pilot: Pilot; found: Snapshot } {
     const pilot = new Pilot()
       .read(snapshot({ authorizationId: 'mine', sibling: other }))
       .send({ type: 'connected', time: { store: T0, mono: 0 } })
       .written();
     if (pilot.flight.at !== 'sending') throw new Error('not sending');
-    const found = pilot.flight.snapshot;
+    return { pilot, found: pilot.flight.snapshot };
+  }
+
+  function refused(): ReturnType<typeof sent> {
+    const { pilot, found } = sent();
     pilot.outcome({ kind: 'rejected', error: 'invalid_grant' }).read(found);
     return { pilot, found };
   }
@@ -198,6 +202,27 @@ describe('the pair of another sign-in, which takes the place of one that was ref
     const refresh = { ...other.refresh, fingerprint: 'rn' };
     pilot.refused({ ...found, rev: 9, record: { ...found.record, sibling: { ...newer, refresh } } });
     expect(pilot.effect('write').record).toMatchObject({ tokens: newer.tokens, unknown: null });
+  });
+
+  it('F18 changes places with one whose refusal nobody recognizes: which of the two ended is not known', () => {
+    const { pilot, found } = sent();
+    pilot.outcome({ kind: 'unrecognized', status: 403, error: null });
+    const record = pilot.effect('write').record;
+    expect(record).toMatchObject({ ...promoted, refused: { count: 1 }, tokens: other.tokens });
+    expect(record.sibling).toMatchObject({
+      authorizationId: 'mine',
+      generation: 3,
+      refresh: { fingerprint: 'r3' },
+    });
+    expect(pilot.written().result).toMatchObject({ kind: 'refused_unrecognized' });
+    expect(found.record.epoch).toBeLessThan(record.epoch);
+  });
+
+  it('I1 I6 is not probed while the lease of its own refresh lasts', () => {
+    const { refresh, authorizationId, unknown } = other;
+    const found = snapshot({ epoch: 8, generation: 1, refresh, authorizationId, unknown });
+    const pilot = new Pilot(context({ known: found })).read(found);
+    expect(pilot.result).toMatchObject({ kind: 'uncertain', retryAfterMs: 179_000 });
   });
 
   it('I6 stays where it is when the store does not take it', () => {

@@ -26,7 +26,7 @@ async function open() {
   return { start, clock };
 }
 
-it('F32 T6 who comes back is signed in also by a process that does not know the connection', async () => {
+it('T6 who comes back is signed in also by a process that does not know the connection', async () => {
   const { start, clock } = await open();
   const first = start();
   await bench.signIn(first);
@@ -37,7 +37,7 @@ it('F32 T6 who comes back is signed in also by a process that does not know the 
   expect(await next.status()).toMatchObject({ state: 'active' });
 });
 
-it('F32 T6 another account takes the place of the one before, too', async () => {
+it('T6 another account takes the place of the one before, too', async () => {
   const { start, clock } = await open();
   await bench.signIn(start());
   clock.setBackMs = HOUR;
@@ -46,7 +46,7 @@ it('F32 T6 another account takes the place of the one before, too', async () => 
   expect(await next.status()).toMatchObject({ userEmail: 'limited@clientname.com' });
 });
 
-it('F32 an account that waits does so under a higher epoch than those that are over', async () => {
+it('an account that waits does so under a higher epoch than those that are over', async () => {
   const { start, clock } = await open();
   const ann = start();
   const [first, second] = [await bench.emulator.authorize(), await bench.emulator.authorize()];

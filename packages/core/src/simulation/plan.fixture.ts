@@ -112,6 +112,8 @@ const WAYS: Partial<
       processes: 3,
       connections: 1,
       density: 0.02,
+      people: 'one at a time',
+      shutdowns: 'none',
     },
     opening: [
       { point: 'send', kind: 'stop', ms: 9 * MINUTE },

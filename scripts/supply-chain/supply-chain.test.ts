@@ -127,7 +127,7 @@ describe('F104 the settings of this workspace', () => {
     ['allowBuilds', { 'node@24.20.0': true }],
     ['trustLockfile', true],
     ['dangerouslyAllowAllBuilds', true],
-    ['registry', 'https://registry.example'],
+    ['registry', 'https://packages.example.com'],
   ])('would be found with %s at %j', (name, value) => {
     expect(settingProblems({ ...settings, [name]: value }, lockfile)).toHaveLength(1);
   });

@@ -284,9 +284,11 @@ export class GrantAdmin {
   }
 
   async #persist(grant: HeldGrant, build: Change<GrantRecord | null, GrantRecord>): Promise<void> {
-    const { timings } = this.#d.options;
+    const { timings, background } = this.#d.options;
     const ended = this.#d.refresher.ended;
     const inHand = Symbol(grant.id);
+    const sinceMono = this.#d.clock.monotonic();
+    let rescued = null as Promise<void> | null;
     const known = () =>
       [
         grant.snapshot?.record ?? null,
@@ -307,12 +309,18 @@ export class GrantAdmin {
       }
       for (let tries = 0; ; tries += 1) {
         try {
-          return await this.#write(grant, remembered);
+          await this.#write(grant, remembered);
+          if (rescued) await this.#forgetRescued(grant, rescued);
+          return;
         } catch (error) {
           // Whatever the store says: what was bought is in hand.
           if (!isHighQError(error) || !STORE_CODES.has(error.code)) throw error;
           // Also when the store was away from the first read on.
           if (!grant.signInsInHand.has(inHand)) remembered(...known());
+          // A platform that loses patience ends the process without any `close()`.
+          const isLate = this.#d.clock.monotonic() - sinceMono >= timings.persistBudgetMs;
+          if (background === 'await' && isLate)
+            rescued ??= this.#rescue(grant, grant.signInsInHand.get(inHand));
           const ms = Math.min(timings.persistRetryMs, (timings.persistRetryMs / 40) * 2 ** tries);
           const over = await sleep(this.#d.clock, ms, { keepAlive: true, signal: ended }).then(
             () => false,
@@ -324,6 +332,20 @@ export class GrantAdmin {
     } finally {
       grant.signInsInHand.delete(inHand);
     }
+  }
+
+  async #rescue(grant: HeldGrant, record: GrantRecord | undefined): Promise<void> {
+    const { journals, news } = this.#d;
+    const rescued = record ? journals.rescue(grant.slot, record) : null;
+    await rescued?.catch(() => news.anomaly(grant, 'rescue_failed', 'no place took the pair of a sign-in'));
+  }
+
+  /** The store has it: it must not come back from there. */
+  async #forgetRescued({ slot, snapshot }: HeldGrant, rescued: Promise<void>): Promise<void> {
+    const { clock, journals, options } = this.#d;
+    const forgotten = rescued.then(() => (snapshot ? journals.forget(slot, snapshot.record) : undefined));
+    const patience = { waitMs: options.timings.persistBudgetMs, deadline: 0, signal: undefined };
+    await inTime(clock, forgotten, patience).catch(() => undefined);
   }
 
   /** Read, change, compare-and-set, until it stands. `null` from `change`: nothing to do. */

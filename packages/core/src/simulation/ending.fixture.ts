@@ -180,8 +180,11 @@ export class Ending {
 
   /** What a living process knows, the store knows in the end (I3). */
   async checkRepairs(): Promise<void> {
-    const { oracle, store, plan, queue } = this.#world;
-    // One that slept until now tries again every other second.
+    const { oracle, store, plan, queue, places } = this.#world;
+    // One that slept until now tries again every other second; one that waits for a pause reads when it is asked again.
+    await queue.run(queue.now + 10_000);
+    for (let n = 0; n < plan.config.connections; n += 1)
+      for (let index = 0; index < places.length; index += 1) await this.#ask(`c${n}`, index);
     await queue.run(queue.now + 10_000);
     for (let n = 0; n < plan.config.connections; n += 1) {
       const row = store.rows.get(`grant:c${n}`);

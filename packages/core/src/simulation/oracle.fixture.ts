@@ -79,6 +79,7 @@ export class Oracle {
   readonly forgotAt = new Map<string, number>();
   /** Of whom a process could not open what another had just written, and said so to the person that signed in. */
   readonly unwritable = new Set<string>();
+  readonly #nameless = new Set<string>();
   storeHinderedUntil = 0;
   readonly #provider: Provider;
   readonly #world: World;
@@ -229,11 +230,12 @@ export class Oracle {
       const fate = this.#fate(text);
       fate.storedAt = now;
       fate.storedFirst ??= now;
-      fate.wiped = false;
+      if (text !== next.pending) fate.wiped = false;
     }
     if (next.refresh) this.#landed(id, before, next, next.refresh);
     const known = this.#known(process, id);
-    if (next.intent?.kind === 'announce') {
+    // Whatever else is written meanwhile takes the announcement along.
+    if (next.intent?.kind === 'announce' && next.intent.attemptId !== before?.intent?.attemptId) {
       const over = !before?.intent || before.intent.leaseUntil <= this.#world.storeNow() + 1;
       known.announced = { view: next, at: now, leaseOver: over };
     }
@@ -324,7 +326,7 @@ export class Oracle {
       if (!refusal) this.violated('I7', `${id} dead (${reason}) without a refusal`);
       else if (read < refusal.outcomeAt) this.violated('I7', `${id} dead (${reason}) without a second look`);
     }
-    const others = before.held.filter((text) => text !== before.refresh && text !== before.pending);
+    const others = standingIn(before).filter((text) => text !== before.refresh);
     const spared = others.filter((text) => this.#liveText(text));
     if (spared.length > 0) this.violated('I7', `${id} dead while its row holds a live refresh token`);
   }
@@ -513,6 +515,8 @@ export class Oracle {
         fate.receivedAt = this.#world.now();
       }
     }
+    // Half an answer names no account: it is not kept beside one, which might be somebody else's.
+    if (grant && outcome.kind === 'unusable' && !sent.token) this.#nameless.add(grant.refresh.family.user);
     if (grant && outcome.kind === 'ok' && !sent.token)
       this.#signIns.push({ process, refresh: grant.refresh });
     const id = sent.token?.family.user;
@@ -595,12 +599,12 @@ export class Oracle {
     const family = this.#provider.families[familyId - 1];
     const live = (family?.refreshTokens ?? []).filter((token) => this.#provider.isLive(token));
     const row = rows.get(`grant:${family?.user}`);
-    const held = new Set(row ? viewOf(row.body).held : []);
+    const held = new Set(row ? standingIn(viewOf(row.body)) : []);
     for (const shelf of shelves) {
       for (const entry of shelf.entries) {
         const view = viewOf(entry.body);
         const standing = row ? compare(view, viewOf(row.body)) > 0 : true;
-        if (standing) for (const text of view.held) held.add(text);
+        if (standing) for (const text of standingIn(view)) held.add(text);
       }
     }
     return { live, found: live.filter((token) => held.has(token.text)) };
@@ -626,7 +630,7 @@ export class Oracle {
 
   /** A live refresh token of this connection that was in the store, and that nobody has left or forgotten. */
   letGo(id: string): string | null {
-    if (this.#everLeft.has(id) || this.forgotAt.has(id)) return null;
+    if (this.#everLeft.has(id) || this.forgotAt.has(id) || this.#nameless.has(id)) return null;
     const families = this.#provider.families.filter(({ user, epoch }) => user === id && epoch !== null);
     const live = families
       .flatMap(({ refreshTokens }) => refreshTokens)
@@ -660,6 +664,11 @@ export class Oracle {
     if (!fate.receivedBy.alive) return this.#endedWith(fate.receivedBy, fate);
     return null;
   }
+}
+
+/** Of grants that somebody has said yes to. */
+function standingIn({ held, pending }: RowView): string[] {
+  return held.filter((text) => text !== pending);
 }
 
 function pointOf(kind: 'refresh' | 'announce' | 'probe' | 'repair'): Point {

@@ -80,6 +80,9 @@ export class Oracle {
   /** Of whom a process could not open what another had just written, and said so to the person that signed in. */
   readonly unwritable = new Set<string>();
   readonly #nameless = new Set<string>();
+  readonly #signingIn = new Map<string, number>();
+  /** Who signed in three times at once: a row has room for one pair beside the one that stands. */
+  readonly #crowded = new Set<string>();
   storeHinderedUntil = 0;
   readonly #provider: Provider;
   readonly #world: World;
@@ -525,6 +528,12 @@ export class Oracle {
     if (outcome.kind === 'ok' || outcome.kind === 'unusable') process.mode.set(id, 'persist');
   }
 
+  signingIn(id: string, more: 1 | -1): void {
+    const now = (this.#signingIn.get(id) ?? 0) + more;
+    this.#signingIn.set(id, now);
+    if (now > 2) this.#crowded.add(id);
+  }
+
   // What callers get
 
   returned(process: SimProcess, id: string, text: string, startedAt: number): void {
@@ -630,7 +639,7 @@ export class Oracle {
 
   /** A live refresh token of this connection that was in the store, and that nobody has left or forgotten. */
   letGo(id: string): string | null {
-    if (this.#everLeft.has(id) || this.forgotAt.has(id) || this.#nameless.has(id)) return null;
+    if (this.#everLeft.has(id) || this.forgotAt.has(id) || this.#nameless.has(id) || this.#crowded.has(id)) return null;
     const families = this.#provider.families.filter(({ user, epoch }) => user === id && epoch !== null);
     const live = families
       .flatMap(({ refreshTokens }) => refreshTokens)
@@ -642,7 +651,7 @@ export class Oracle {
   /** A sign-in's pair that came back to a process which lived on, and was written nowhere. */
   checkSignIns(id: string): void {
     const newest = this.#provider.families.filter(({ user }) => user === id).at(-1);
-    if (!newest || newest.epoch !== null || this.#everLeft.has(id) || this.unwritable.has(id)) return;
+    if (!newest || newest.epoch !== null || this.#everLeft.has(id) || this.unwritable.has(id) || this.#crowded.has(id)) return;
     const given = this.#signIns.find(({ refresh }) => refresh.family === newest);
     // Kept beside the sign-in that crossed it.
     if (given && this.#fate(given.refresh.text).storedAt !== null) return;

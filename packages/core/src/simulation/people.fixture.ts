@@ -7,7 +7,8 @@ import type { World } from './world.fixture.ts';
 export function signIn(world: World, index: number, id: string, { confirm = false } = {}): void {
   act(world, index, id, confirm ? 'proposes' : 'signs in', (connection) => {
     const code = world.provider.authorize(id);
-    return connection.exchangeCode(code, { confirm });
+    world.oracle.signingIn(id, 1);
+    return connection.exchangeCode(code, { confirm }).finally(() => world.oracle.signingIn(id, -1));
   });
 }
 

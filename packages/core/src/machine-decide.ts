@@ -14,6 +14,7 @@ import { clear, deathOf, done, hasAnswer, isOurs, settled, siblingUnreadable } f
 import { compareGrants, EMPTY_RECORD, type GrantRecord, type Intent, type IntentKind } from './record.ts';
 import type { TokenOutcome } from './token-outcome.ts';
 import {
+  beside,
   carried,
   died,
   repaired,
@@ -201,13 +202,28 @@ export function probeNotBefore(
 }
 
 function repair(context: FlightContext, known: Snapshot, found: Snapshot | null, time: EventTime): Step {
-  const record = known.record;
+  const record = withNewer(known.record, found);
   const intent =
     record.tokens === null
       ? null
       : makeIntent(context, record, 'repair', time.store, context.timings.leaseMs);
   const next = carried(intent ? repaired(record, intent, time.store) : record, found?.record ?? null);
   return [{ at: 'repairing' }, [{ type: 'write', expectedRev: found?.rev ?? null, record: next }]];
+}
+
+/**
+ * A crossed sign-in's refresh may have been written where a store had lost the row: that grant is older than the one in memory, and
+ * its pair newer than what is known of it there.
+ */
+function withNewer(record: GrantRecord, found: Snapshot | null): GrantRecord {
+  const id = found?.record.authorizationId ?? null;
+  if (!found?.pair || id === null) return record;
+  const { sibling, epoch } = record;
+  const { pair, record: older } = found;
+  if (record.authorizationId === id && older.generation > record.generation)
+    return restored(record, { record: { ...older, epoch }, pair });
+  const isBeside = sibling?.authorizationId === id && older.generation > sibling.generation;
+  return isBeside ? beside(record, older, pair) : record;
 }
 
 export function makeIntent(

@@ -639,7 +639,8 @@ export class Oracle {
 
   /** A live refresh token of this connection that was in the store, and that nobody has left or forgotten. */
   letGo(id: string): string | null {
-    if (this.#everLeft.has(id) || this.forgotAt.has(id) || this.#nameless.has(id) || this.#crowded.has(id)) return null;
+    if (this.#everLeft.has(id) || this.forgotAt.has(id) || this.#nameless.has(id) || this.#crowded.has(id))
+      return null;
     const families = this.#provider.families.filter(({ user, epoch }) => user === id && epoch !== null);
     const live = families
       .flatMap(({ refreshTokens }) => refreshTokens)
@@ -651,7 +652,14 @@ export class Oracle {
   /** A sign-in's pair that came back to a process which lived on, and was written nowhere. */
   checkSignIns(id: string): void {
     const newest = this.#provider.families.filter(({ user }) => user === id).at(-1);
-    if (!newest || newest.epoch !== null || this.#everLeft.has(id) || this.unwritable.has(id) || this.#crowded.has(id)) return;
+    if (
+      !newest ||
+      newest.epoch !== null ||
+      this.#everLeft.has(id) ||
+      this.unwritable.has(id) ||
+      this.#crowded.has(id)
+    )
+      return;
     const given = this.#signIns.find(({ refresh }) => refresh.family === newest);
     // Kept beside the sign-in that crossed it.
     if (given && this.#fate(given.refresh.text).storedAt !== null) return;

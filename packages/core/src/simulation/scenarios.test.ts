@@ -444,6 +444,19 @@ describe('two sign-ins that cross, where the provider keeps the newest grant', (
     expect(times(outcome, 'presents c0/f2.1')).toBe(1);
   });
 
+  it.each([
+    ['in its place', '65 force p1'],
+    ['beside it', '65 call p1'],
+  ])('F45 I5 the answer that comes to a store which has lost the row is kept %s', async (_, second) => {
+    const outcome = await playAll({
+      switches: { grants: 'newest' },
+      events: [...CROSSED, '10 force p0', second, '90 force p1', '100 force p1', ...calls(110, 4_000, 60)],
+      faults:
+        'p1.0/exchange#1=late:50000,p0.0/send#1=late:60000,p0.0/cas.pair#1=partition-store:8000,p0.0/read.persist#3=row-lost:0',
+    });
+    well(outcome);
+  });
+
   it('F18 I5 the live one is found also where no refusal has a name', async () => {
     const outcome = await playAll({
       switches: { grants: 'newest', refusal: 'unnamed' },

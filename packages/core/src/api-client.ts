@@ -54,7 +54,13 @@ export async function apiFetch(
   const response = await send(access, call, used.token);
   const refused = refusedCall(access, call, used, response);
   if (!refused) return response;
-  const finding = await raced(access.inquiry.inquire(access.grant(), refused), call.signal);
+  const finding = await raced(access.inquiry.inquire(access.grant(), refused), call.signal).catch(
+    (error: unknown) => {
+      // Its caller never sees it, and nobody else would let it go.
+      response.body?.cancel().catch(() => undefined);
+      throw error;
+    },
+  );
   if (finding !== 'replay') {
     if (finding === 'denied') denials.add(response);
     return response;

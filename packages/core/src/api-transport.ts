@@ -1,16 +1,16 @@
 import { pipeline, Readable, type Transform } from 'node:stream';
 import { getCACertificates } from 'node:tls';
 import { constants, createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
+import { apiRoot, isInMemory } from './api-call.ts';
+import type { ResolvedOptions } from './options.ts';
 import {
   Agent,
   type Dispatcher,
-  getGlobalDispatcher,
   ProxyAgent,
-  fetch as undiciFetch,
-  request as undiciRequest,
-} from 'undici';
-import { apiRoot, isInMemory } from './api-call.ts';
-import type { ResolvedOptions } from './options.ts';
+  programDispatcher,
+  undiciFetch,
+  undiciRequest,
+} from './undici.ts';
 
 /** How API calls reach the instance: Node's own `fetch`, or one that goes through the firm's proxy and trusts its CA. */
 export interface ApiTransport {
@@ -55,7 +55,7 @@ export function apiTransport(instanceUrl: string, { proxy, ca }: ResolvedOptions
     fetch(input, init = {}) {
       // Whatever way `fetch` would take: an application may have given all of Node a proxy.
       if (init.body && !isInMemory(init.body)) {
-        return upload(input, init, plain ? getGlobalDispatcher() : dispatcher());
+        return upload(input, init, plain ? programDispatcher() : dispatcher());
       }
       return plain ? fetch(input, init) : detour(input, init);
     },

@@ -8,6 +8,7 @@ import {
   Dispatcher,
   getGlobalDispatcher,
   ProxyAgent,
+  FormData as UndiciForm,
   fetch as undiciFetch,
   request as undiciRequest,
 } from 'undici';
@@ -15,7 +16,7 @@ import { giveBack, olderDispatcher } from './dispatcher-before.ts';
 
 giveBack();
 
-export { Agent, buildConnector, Client, Dispatcher, ProxyAgent, undiciFetch, undiciRequest };
+export { Agent, buildConnector, Client, Dispatcher, ProxyAgent, UndiciForm, undiciFetch, undiciRequest };
 
 /** As dispatchers of undici 6 and 7 are called. */
 interface OlderHandler {

@@ -85,9 +85,11 @@ function refusedCall(
   { base }: ApiAccess,
   { method, url, mayRepeat }: ApiCall,
   used: HandedToken,
-  { status, headers }: Response,
+  response: Response,
 ): RefusedCall | null {
-  const refusal = refusalOf(status, headers.get('content-type'));
+  // Nearly always: without a look at the headers.
+  if (response.ok) return null;
+  const refusal = refusalOf(response.status, response.headers.get('content-type'));
   if (refusal === null) return null;
   const path = url.pathname.slice(base.pathname.length);
   const version = /^\d+(?=\/|$)/.exec(path)?.[0] ?? '6';

@@ -1,14 +1,22 @@
 /** CPU time of this process per API call, as a ratio: the other end is a process of its own. */
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { createTokenManager, memoryStore } from '@hq-oauth/core';
 import ky from 'ky';
 
 const RUNS = Number(process.env.RUNS ?? 11);
+const WARM_UP = 6;
+/** Of each run, so that a machine which gets slower or faster meanwhile does so for both. */
+const SLICES = 11;
+/** Calls of a slice. */
 const SIZES = [
-  { concurrency: 1, calls: 1_500 },
-  { concurrency: 64, calls: 6_400 },
+  { concurrency: 1, calls: 150 },
+  { concurrency: 64, calls: 640 },
 ] as const;
+setFlagsFromString('--expose-gc');
+const collect = runInNewContext('gc') as (options: { readonly type: 'minor' }) => void;
 const KEY = Buffer.alloc(32, 'bench of hq-oauth, key one').toString('base64');
 
 type Call = () => Promise<unknown>;
@@ -60,6 +68,8 @@ async function cost(call: Call, concurrency: number, calls: number): Promise<num
   };
   const before = process.cpuUsage();
   await Promise.all(Array.from({ length: concurrency }, lane));
+  // Each clears away what it has left, or the next one would pay for it.
+  collect({ type: 'minor' });
   const { user, system } = process.cpuUsage(before);
   return (user + system) / calls;
 }
@@ -67,22 +77,26 @@ async function cost(call: Call, concurrency: number, calls: number): Promise<num
 const median = (values: readonly number[]): number =>
   values.toSorted((a, b) => a - b)[values.length >> 1] ?? Number.NaN;
 
-for (const { floor, measured } of pairs) {
-  await cost(floor, 8, 1_000);
-  await cost(measured, 8, 1_000);
+// Until nothing is compiled any more, which costs CPU time as well.
+for (let round = 0; round < WARM_UP; round += 1) {
+  for (const { floor, measured } of pairs) for (const call of [floor, measured]) await cost(call, 8, 500);
 }
 for (const { concurrency, calls } of SIZES) {
   for (const { name, floor, measured } of pairs) {
     const floors: number[] = [];
     const ratios: number[] = [];
     for (let run = 0; run < RUNS; run += 1) {
-      // In turns, so that what else the machine does falls on both.
-      const order = run % 2 === 0 ? [floor, measured] : [measured, floor];
-      const costs = new Map<Call, number>();
-      for (const call of order) costs.set(call, await cost(call, concurrency, calls));
-      const base = costs.get(floor) ?? Number.NaN;
-      floors.push(base);
-      ratios.push((costs.get(measured) ?? Number.NaN) / base);
+      const pairOf: { readonly floor: number; readonly measured: number }[] = [];
+      for (let slice = 0; slice < SLICES; slice += 1) {
+        // In turns, so that what else the machine does falls on both.
+        const [first, second] = (run + slice) % 2 === 0 ? [floor, measured] : [measured, floor];
+        const one = await cost(first, concurrency, calls);
+        const two = await cost(second, concurrency, calls);
+        pairOf.push(first === floor ? { floor: one, measured: two } : { floor: two, measured: one });
+      }
+      // Of neighbours, and their median: a moment in which the machine did something else is one slice's, not the run's.
+      floors.push(median(pairOf.map((slices) => slices.floor)));
+      ratios.push(median(pairOf.map((slices) => slices.measured / slices.floor)));
     }
     const spread = `${Math.min(...ratios).toFixed(2)} … ${Math.max(...ratios).toFixed(2)}`;
     console.log(

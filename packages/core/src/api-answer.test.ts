@@ -1,6 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { asList, readAnswer } from './api-answer.ts';
+import { readXml } from './api-xml.ts';
 import { systemClock } from './clock.ts';
+import { cpuMs } from './cpu-time.fixture.ts';
 
 const answer = (body: string | null, init: ResponseInit = {}): Response => new Response(body, init);
 
@@ -104,6 +106,11 @@ describe('readAnswer', () => {
       'text/xml; charset=utf-8',
       Buffer.from('\ufeff<a><b>caf\u00e9</b></a>', 'utf16le'),
     ],
+    [
+      'UTF-8, where a declaration that is in it speaks of UTF-16',
+      'application/xml',
+      Buffer.from('<?xml version="1.0" encoding="utf-16"?><a><b>caf\u00e9</b></a>'),
+    ],
     ['UTF-16 that says nothing', '', Buffer.from('{"b":"caf\u00e9"}', 'utf16le')],
     ['UTF-8, when nothing is said', 'application/json', Buffer.from('{"b":"caf\u00e9"}')],
   ])('reads the characters by %s', async (_, type, body) => {
@@ -159,6 +166,14 @@ describe('readAnswer', () => {
     }
   });
 
+  it('F99 F100 takes no longer for each part of a long text than for the first', () => {
+    const body = `<a>${'x'.repeat(32 * 1024 * 1024)}</a>`;
+    const read = (): void => {
+      for (const _ of readXml(body));
+    };
+    expect(cpuMs(read)).toBeLessThan(1_000);
+  });
+
   it('F76 does not touch the prototype', async () => {
     await readAnswer(answer('{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}}}'));
     expect(
@@ -178,6 +193,8 @@ describe('readAnswer', () => {
       'You may not',
     ],
     ['permission_denied', 403, 'application/json', '{"error":{"message":"No\\n way"}}', 'No way'],
+    ['permission_denied', 403, 'application/json', '{"errors":[{"message":"No"},{"message":"x"}]}', 'No'],
+    ['permission_denied', 403, 'application/xml', '<r><error>No</error><error>x</error></r>', 'No'],
     ['permission_denied', 403, 'text/html', '<html><p>x</p></html>', null],
     [
       'api_request',

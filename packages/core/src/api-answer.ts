@@ -80,11 +80,12 @@ function found(value: Record<string, unknown>, depth = 0): string | null {
   const members = Object.entries(value);
   for (const wanted of MESSAGE_NAMES) {
     const [, member] = members.find(([name]) => name.toLowerCase() === wanted) ?? [];
-    if (typeof member === 'string' && member.trim() !== '') return member;
+    const first: unknown = Array.isArray(member) ? member[0] : member;
+    if (typeof first === 'string' && first.trim() !== '') return first;
   }
   if (depth > 2) return null;
   for (const [, member] of members) {
-    if (typeof member !== 'object' || member === null || Array.isArray(member)) continue;
+    if (typeof member !== 'object' || member === null) continue;
     const inner = found(member as Record<string, unknown>, depth + 1);
     if (inner !== null) return inner;
   }

@@ -54,7 +54,13 @@ export async function apiFetch(
   const response = await send(access, call, used.token);
   const refused = refusedCall(access, call, used, response);
   if (!refused) return response;
-  const finding = await raced(access.inquiry.inquire(access.grant(), refused), call.signal);
+  const finding = await raced(access.inquiry.inquire(access.grant(), refused), call.signal).catch(
+    (error: unknown) => {
+      // Its caller never sees it, and nobody else would let it go.
+      response.body?.cancel().catch(() => undefined);
+      throw error;
+    },
+  );
   if (finding !== 'replay') {
     if (finding === 'denied') denials.add(response);
     return response;
@@ -79,9 +85,11 @@ function refusedCall(
   { base }: ApiAccess,
   { method, url, mayRepeat }: ApiCall,
   used: HandedToken,
-  { status, headers }: Response,
+  response: Response,
 ): RefusedCall | null {
-  const refusal = refusalOf(status, headers.get('content-type'));
+  // Nearly always: without a look at the headers.
+  if (response.ok) return null;
+  const refusal = refusalOf(response.status, response.headers.get('content-type'));
   if (refusal === null) return null;
   const path = url.pathname.slice(base.pathname.length);
   const version = /^\d+(?=\/|$)/.exec(path)?.[0] ?? '6';

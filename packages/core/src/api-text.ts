@@ -41,5 +41,7 @@ function encodingOf(bytes: Uint8Array, contentType: string | null): string {
   if (first === 0 && second !== undefined && second !== 0) return 'utf-16be';
   if (second === 0 && first !== undefined && first !== 0) return 'utf-16le';
   const start = new TextDecoder('latin1').decode(bytes.subarray(0, DECLARATION_BYTES));
-  return DECLARED.exec(start.trimStart())?.[1] ?? 'utf-8';
+  const declared = DECLARED.exec(start.trimStart())?.[1] ?? 'utf-8';
+  // A declaration that can be read byte by byte is not in UTF-16, whatever it says: some programs write so.
+  return /^utf-?16/i.test(declared) ? 'utf-8' : declared;
 }

@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { Connection, TokenManager } from './contracts.ts';
 import { memoryStore } from './memory-store.ts';
 import { createTestManager } from './testing/test-manager.ts';
+import { CERTIFICATE } from './token-endpoint.fixture.ts';
 
 const TOKENS = { access_token: 'a-token', refresh_token: 'r-token', expires_in: 18_000 };
 const TEXT = JSON.stringify({ text: 'x'.repeat(5_000) });
@@ -16,17 +17,21 @@ let instanceUrl: string;
 let manager: TokenManager;
 let connection: Connection;
 let seen: IncomingHttpHeaders[];
+let bytes: number[];
 let ports: (number | undefined)[];
 let reply: { readonly coding?: string; readonly body: Buffer | string };
 
 beforeEach(async () => {
   seen = [];
+  bytes = [];
   ports = [];
   reply = { body: TEXT };
   server = createServer(async (request, response) => {
     seen.push(request.headers);
     ports.push(request.socket.remotePort);
-    for await (const _ of request);
+    let size = 0;
+    for await (const chunk of request) size += (chunk as Buffer).byteLength;
+    bytes.push(size);
     if (request.method === 'GET') return void Readable.from(blocks()).pipe(response);
     const { coding, body } = reply;
     response.writeHead(200, {
@@ -109,6 +114,38 @@ describe('a stream', () => {
 
 const streamed = (headers: Record<string, string> = {}): RequestInit =>
   ({ method: 'PUT', body: new Blob(['streamed']).stream(), duplex: 'half', headers }) as RequestInit;
+
+describe('a body in memory', () => {
+  const form = (): FormData => {
+    const one = new FormData();
+    one.set('name', 'caf\u00e9');
+    one.set('file', new File(['<x/>'], 'x.xml', { type: 'application/xml' }));
+    return one;
+  };
+  it.each<[string, () => NonNullable<RequestInit['body']>]>([
+    ['text', () => 'a \u20ac'],
+    ['parameters', () => new URLSearchParams({ a: 'b c' })],
+    ['bytes', () => new Uint8Array([1, 2, 3])],
+    ['a blob', () => new Blob(['{}'], { type: 'application/json' })],
+    ['a form', form],
+  ])('goes with its length and type also where `http` names a CA: %s', async (_, body) => {
+    const trusting = createTestManager(
+      { HIGHQ_INSTANCE_URL: instanceUrl, HIGHQ_CLIENT_ID: '1012', HIGHQ_CLIENT_SECRET: 'secret' },
+      { store: memoryStore(), encryption: false, http: { ca: CERTIFICATE } },
+    );
+    const other = trusting.connection('ann');
+    await other.importTokens(TOKENS);
+    for (const one of [connection, other]) {
+      await (await one.fetch('6/x', { method: 'PUT', body: body() })).text();
+    }
+    await trusting.close();
+    const types = seen.map((headers) => headers['content-type']?.split(';')[0]);
+    expect(types[1]).toBe(types[0]);
+    expect(seen.map((headers) => Number(headers['content-length']))).toEqual(bytes);
+    // Boundaries of forms are as long as Node's and undici's versions make them.
+    if (!types[0]?.startsWith('multipart')) expect(bytes[1]).toBe(bytes[0]);
+  });
+});
 
 describe('an upload of a stream', () => {
   it('asks for an answer without a coding, and names what other calls name', async () => {

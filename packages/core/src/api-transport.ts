@@ -1,16 +1,17 @@
 import { pipeline, Readable, type Transform } from 'node:stream';
 import { getCACertificates } from 'node:tls';
 import { constants, createBrotliDecompress, createGunzip, createInflate } from 'node:zlib';
+import { apiRoot, isInMemory } from './api-call.ts';
+import type { ResolvedOptions } from './options.ts';
 import {
   Agent,
   type Dispatcher,
-  getGlobalDispatcher,
   ProxyAgent,
-  fetch as undiciFetch,
-  request as undiciRequest,
-} from 'undici';
-import { apiRoot, isInMemory } from './api-call.ts';
-import type { ResolvedOptions } from './options.ts';
+  programDispatcher,
+  UndiciForm,
+  undiciFetch,
+  undiciRequest,
+} from './undici.ts';
 
 /** How API calls reach the instance: Node's own `fetch`, or one that goes through the firm's proxy and trusts its CA. */
 export interface ApiTransport {
@@ -33,16 +34,13 @@ export function apiTransport(instanceUrl: string, { proxy, ca }: ResolvedOptions
       : new Agent({ connect: tls });
     return opened;
   };
-  const detour: typeof fetch = async (input, init) => {
-    const request = new Request(input, init);
-    const { url, method, body, signal, redirect } = request;
+  const detour: typeof fetch = async (input, init = {}) => {
+    const url = input instanceof Request ? input.url : String(input);
     const response = await undiciFetch(url, {
-      method,
-      headers: [...request.headers],
-      redirect,
-      signal,
+      ...(init as unknown as UndiciInit),
+      headers: [...new Headers(init.headers)],
+      ...(init.body instanceof FormData && { body: formOf(init.body) }),
       dispatcher: dispatcher(),
-      ...(body === null ? {} : { body, duplex: 'half' as const }),
     });
     // Of the same class as any other answer, so that `instanceof Response` holds for whoever asks.
     const { status, statusText } = response;
@@ -55,13 +53,25 @@ export function apiTransport(instanceUrl: string, { proxy, ca }: ResolvedOptions
     fetch(input, init = {}) {
       // Whatever way `fetch` would take: an application may have given all of Node a proxy.
       if (init.body && !isInMemory(init.body)) {
-        return upload(input, init, plain ? getGlobalDispatcher() : dispatcher());
+        return upload(input, init, plain ? programDispatcher() : dispatcher());
       }
       return plain ? fetch(input, init) : detour(input, init);
     },
     // Not waited for: an answer that its reader left unread would never let it end.
     close: async () => void opened?.close().catch(() => undefined),
   };
+}
+
+type UndiciInit = NonNullable<Parameters<typeof undiciFetch>[1]>;
+
+/** A form of Node's own, which undici takes for text. A stream of it would have no length that the API could be told. */
+function formOf(form: FormData): UndiciForm {
+  const same = new UndiciForm();
+  for (const [name, value] of form) {
+    if (typeof value === 'string') same.append(name, value);
+    else same.append(name, value, value.name);
+  }
+  return same;
 }
 
 /**

@@ -107,8 +107,10 @@ function* addText(between: string, parent: Open | undefined): Generator<void, vo
   while (isSpace(between.charCodeAt(end - 1))) end -= 1;
   let from = parent.text === '' ? start : 0;
   while (end - from > SLICE) {
-    const reference = between.lastIndexOf('&', from + SLICE);
-    const to = reference > from + SLICE - LONGEST_REFERENCE ? reference : from + SLICE;
+    // No further back than a reference is long: looked for in all of a long text, each slice would take longer (F100).
+    const tail = from + SLICE - LONGEST_REFERENCE + 1;
+    const reference = between.slice(tail, from + SLICE).lastIndexOf('&');
+    const to = reference < 0 ? from + SLICE : tail + reference;
     parent.text += decoded(between.slice(from, to));
     from = to;
     yield;

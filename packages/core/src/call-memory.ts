@@ -9,6 +9,8 @@ const DENIALS_AT_MOST = 1_000;
 /** One call of the canary. `sent`: its place in the order of this process's events. */
 export interface CanaryCall {
   readonly sent: number;
+  /** Epoch and generation of the token that it was sent with. */
+  readonly place: string;
   readonly answer: Promise<CanaryAnswer>;
 }
 
@@ -55,8 +57,9 @@ export class CallMemory {
     const key = digest(call);
     this.#denials.delete(key);
     this.#denials.set(key, mono + DENIAL_MS);
-    for (const known of this.#denials.keys()) {
-      if (this.#denials.size <= DENIALS_AT_MOST) return;
+    // The oldest come first.
+    for (const [known, until] of this.#denials) {
+      if (this.#denials.size <= DENIALS_AT_MOST && until > mono) return;
       this.#denials.delete(known);
     }
   }

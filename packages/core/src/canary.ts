@@ -33,8 +33,8 @@ export interface CanaryToken {
 }
 
 /**
- * One canary at a time per connection. Its answer serves every refusal that was received before it was sent; what it
- * said earlier proves nothing. `send`: makes the call and gives status and content type, `null` if it failed.
+ * One canary at a time per connection. Its answer serves every refusal of the same token that was received before it was
+ * sent; what it said earlier, or of another token, proves nothing. `send`: makes the call and gives status and content type, `null` if it failed.
  */
 export async function askCanary(
   memory: CallMemory,
@@ -51,7 +51,7 @@ export async function askCanary(
     const running = memory.canary;
     if (running === null) break;
     const answer = await running.answer;
-    if (running.sent > received) return answer;
+    if (running.sent > received && running.place === place) return answer;
     if (memory.canary === running) memory.canary = null;
   }
   const answer = (async (): Promise<CanaryAnswer> => {
@@ -66,14 +66,22 @@ export async function askCanary(
     if (refusal === 'page') return memory.trustedOn === token.epoch ? 'page' : 'inconclusive';
     // Also of a fresh token: a call that was allowed on this grant says what it says.
     if (memory.trustedOn === token.epoch) return 'refused';
-    if (token.ageMs < YOUNG_TOKEN_MS) {
-      // A fresh token is good, as a rule: this user may not make this call. The next token shows whether that was so.
-      memory.struckOffOn = place;
-      if (memory.struckOffTold !== token.epoch) shell.struckOff();
-      memory.struckOffTold = token.epoch;
-    }
+    // A fresh token is good, as a rule: this user may not make this call. The next token shows whether that was so.
+    if (token.ageMs < YOUNG_TOKEN_MS) strikeOff(memory, token, shell.struckOff);
     return 'inconclusive';
   })();
-  memory.canary = { sent: memory.next(), answer };
+  memory.canary = { sent: memory.next(), place, answer };
   return answer;
+}
+
+/** It is not believed again before it was answered again. Told of once per grant. */
+export function strikeOff(
+  memory: CallMemory,
+  { epoch, generation }: Pick<CanaryToken, 'epoch' | 'generation'>,
+  tell: () => void,
+): void {
+  memory.struckOffOn = `${epoch}.${generation}`;
+  if (memory.trustedOn === epoch) memory.trustedOn = null;
+  if (memory.struckOffTold !== epoch) tell();
+  memory.struckOffTold = epoch;
 }

@@ -1,4 +1,4 @@
-import { askCanary, type CanaryOption, canaryPath } from './canary.ts';
+import { askCanary, type CanaryOption, canaryPath, strikeOff } from './canary.ts';
 import type { Clock } from './clock.ts';
 import { isHighQError } from './errors.ts';
 import { leftMs } from './expiry.ts';
@@ -86,12 +86,13 @@ export class ForbiddenInquiry {
           // Beside a newer token there was no guess to make, and nothing is known.
           if (newer && (verdict.because === 'guess_spent' || verdict.because === 'young_token'))
             return 'pass';
-          if (verdict.because === 'denied' || verdict.because === 'guess_spent') {
+          // Of an older token there is nothing to remember: it is not used again.
+          if (!newer && (verdict.because === 'denied' || verdict.because === 'guess_spent')) {
             memory.deny(name, placeOf(used), this.#d.clock.monotonic());
           }
           return findingOn(call.refusal);
         case 'renew':
-          if (verdict.because === 'canary') memory.deadToken = used.access?.fingerprint ?? null;
+          if (verdict.because === 'canary' && !newer) memory.deadToken = used.access?.fingerprint ?? null;
           try {
             await refresher.renew(grant, used);
           } catch (error) {
@@ -100,8 +101,14 @@ export class ForbiddenInquiry {
             if (verdict.because === 'guess' && !goesOn && grant.snapshot?.record.dead === null) return 'pass';
             throw error;
           }
-          // A guess is no knowledge, and without a second try it does not become one.
-          return verdict.because === 'guess' && !mayRepeat ? 'pass' : 'replay';
+          // A guess is no knowledge, and without a second try it does not become one. Nor is the word of a canary that a
+          // new token does not please either.
+          if (
+            verdict.because === 'guess' ||
+            (verdict.because === 'canary' && !(await this.#bornOut(grant, call)))
+          )
+            return mayRepeat ? 'replay' : 'pass';
+          return 'replay';
         default:
           return verdict satisfies never;
       }
@@ -151,13 +158,29 @@ export class ForbiddenInquiry {
       { epoch: record.epoch, generation: record.generation, ageMs: this.#ageMs(record) },
       {
         send: () => send(path, token),
-        struckOff: () =>
-          news.anomaly(
-            grant,
-            'canary_struck_off',
-            'the API refuses it on a fresh token: it proves nothing for this user',
-          ),
+        struckOff: () => this.#tellStruckOff(grant),
       },
+    );
+  }
+
+  /**
+   * Whether the canary is answered on the token that was made because of it. One that this user may not call any more would
+   * cost a token for each call that is denied: it is struck off.
+   */
+  async #bornOut(grant: HeldGrant, call: RefusedCall): Promise<boolean> {
+    const fresh = await this.#d.refresher.access(grant).catch(() => null);
+    // Then there is nothing to make a call with, which its caller is about to hear.
+    if (fresh === null) return true;
+    const answer = await this.#canary(grant, { ...call, used: fresh }, 0);
+    if (answer === 'refused') strikeOff(grant.calls, fresh.record, () => this.#tellStruckOff(grant));
+    return grant.calls.struckOffOn !== placeOf(fresh.record);
+  }
+
+  #tellStruckOff(grant: HeldGrant): void {
+    this.#d.news.anomaly(
+      grant,
+      'canary_struck_off',
+      'the API refuses it on a fresh token: it proves nothing for this user',
     );
   }
 

@@ -69,6 +69,23 @@ describe('a canary', () => {
     expect([presented(), bench.named('anomaly').length]).toEqual([1, 1]);
   });
 
+  it.each(['GET', 'POST'])(
+    'F66 that was answered, and is itself forbidden later, costs one token and no more: %s',
+    async (method) => {
+      const ann = await open({ canary: '6/sites' });
+      await denied(ann);
+      bench.emulator.faults.add({ match: { endpoint: '/api/6' }, kind: 'forbid' });
+      await bench.clock.advance(10 * MINUTE);
+      const statuses: number[] = [];
+      for (let times = 0; times < 6; times += 1) {
+        others += 1;
+        statuses.push(await statusOf(ann.fetch(`6/sites?name=${others}`, { method })));
+      }
+      expect([statuses, presented()]).toEqual([Array(6).fill(403), 1]);
+      expect(bench.named('anomaly').map(({ anomaly }) => anomaly)).toEqual(['canary_struck_off']);
+    },
+  );
+
   it('F66 that was never answered proves no token dead', async () => {
     const ann = await open({ canary: FORBIDDEN });
     await bench.clock.advance(10 * MINUTE);

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
-import { Client, type Dispatcher } from 'undici';
 import type { Clock } from './clock.ts';
 import { MAX_BODY_BYTES } from './token-response-text.ts';
+import { Client, type Dispatcher } from './undici.ts';
 
 /** A complete answer: its length or terminator was satisfied. The body is empty where the status decides alone. */
 export interface TokenAnswer {

@@ -1,6 +1,6 @@
 import { Socket } from 'node:net';
 import { getCACertificates } from 'node:tls';
-import { buildConnector, Client, type Dispatcher } from 'undici';
+import { buildConnector, Client, type Dispatcher } from './undici.ts';
 
 /** Why no connection could be had. Nothing was sent. */
 export type ConnectFailure =

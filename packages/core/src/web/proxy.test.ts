@@ -94,6 +94,30 @@ describe('what goes to the API', () => {
     expect(headers?.authorization).toBe('Bearer a-token');
   });
 
+  it('is a packed body as it came, and told of', async () => {
+    const body = gzipSync('{}');
+    const headers = { ...SAME, 'content-type': 'application/json', 'content-encoding': 'gzip' };
+    await call('/highq-api/6/sites', { method: 'POST', headers, body }, ALL);
+    expect(seen[0]?.headers['content-encoding']).toBe('gzip');
+    expect(seen[0]?.body).toBe(String(body));
+  });
+
+  it('F67 has a body only where one came, so that what came without may be repeated', async () => {
+    const given: (RequestInit['body'] | undefined)[] = [];
+    const asked: Pick<Connection, 'fetch'> = {
+      async fetch(_path, init) {
+        given.push(init?.body);
+        return new Response('{}');
+      },
+    };
+    const visit = { connection: asked as Connection, mountPath: '/highq-api' };
+    for (const chunks of [[], ['one', ' two']]) {
+      const init = { method: 'DELETE', headers: SAME, body: new Blob(chunks).stream(), duplex: 'half' };
+      await createProxy(ALL)(new Request(`${ORIGIN}/highq-api/6/x`, init as RequestInit), visit);
+    }
+    expect([given[0], await new Response(given[1]).text()]).toEqual([undefined, 'one two']);
+  });
+
   it.each([
     '/highq-api//evil.example/x',
     '/highq-api/https://evil.example/x',

@@ -41,6 +41,8 @@ const REQUEST_HEADERS = [
   'accept-language',
   'content-type',
   'content-language',
+  // The body goes on as it came.
+  'content-encoding',
   'if-match',
   'if-none-match',
   'if-modified-since',
@@ -92,12 +94,13 @@ export function createProxy(
     }
     const headers = forwarded(request.headers);
     try {
+      const body = SAFE.has(method) ? null : await bodyOf(request);
       // A dot before it: what looks like an origin stays a path.
       const response = await connection.fetch(`./${path}${search}`, {
         method,
         headers,
         signal: request.signal,
-        ...(SAFE.has(method) || request.body === null ? {} : { body: request.body, duplex: 'half' as const }),
+        ...(body === null ? {} : { body, duplex: 'half' as const }),
       });
       return answer(response, method);
     } catch (error) {
@@ -140,6 +143,24 @@ function isOwn(origin: string, url: string): boolean {
 /** Parsers leave an empty object also where there was nothing to read. */
 function bringsBody(headers: Headers): boolean {
   return headers.has('transfer-encoding') || Number(headers.get('content-length') ?? 0) > 0;
+}
+
+/** Servers give an empty stream to a call without a body as well. Without one it may be made again, if its token had ended. */
+async function bodyOf({ body, headers }: Request): Promise<ReadableStream<Uint8Array> | null> {
+  // HTTP/2 needs no header to bring one.
+  if (body === null || bringsBody(headers)) return body;
+  const reader = body.getReader();
+  const first = await reader.read();
+  if (first.done) return null;
+  return new ReadableStream<Uint8Array>({
+    start: (controller) => controller.enqueue(first.value),
+    async pull(controller) {
+      const { done, value } = await reader.read();
+      if (done) controller.close();
+      else controller.enqueue(value);
+    },
+    cancel: (reason) => reader.cancel(reason),
+  });
 }
 
 function unreachable(error: TypeError): Response {

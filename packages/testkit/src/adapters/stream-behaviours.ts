@@ -143,7 +143,7 @@ export const STREAM_BEHAVIOURS: readonly Behaviour[] = [
   {
     title: 'proxy: an upload whose token ended meanwhile is 409, and is not sent twice',
     async run(bench) {
-      const app = await openProxy(bench, { allow: ['GET', 'PUT'] });
+      const app = await openProxy(bench, { allow: ['GET', 'PUT', 'DELETE'] });
       await app.connect('ann', LIMITED);
       await bench.advance(HOUR_MS);
       // A call that this user may not make has shown which call always answers while the token lives.
@@ -158,6 +158,12 @@ export const STREAM_BEHAVIOURS: readonly Behaviour[] = [
       ]);
       expect(app.emulator.requests.count({ method: 'PUT' })).toBe(1);
       expect((await call(app, '6/sites')).statusCode).toBe(200);
+      // What came without a body is.
+      app.emulator.revoke({ what: 'access' });
+      const bodiless = await call(app, '6/sites/1', { method: 'DELETE', headers: SAME });
+      bodiless.resume();
+      expect(bodiless.statusCode).not.toBe(409);
+      expect(app.emulator.requests.count({ method: 'DELETE' })).toBe(2);
     },
   },
   {

@@ -19,6 +19,8 @@ export interface ProblemOptions {
   readonly host?: string;
   /** Where the visitor wants to be after a sign-in: a checked path. */
   readonly returnTo?: string;
+  /** The answer is to a callback: its address, which the browser shows, holds a code. @default false */
+  readonly toCallback?: boolean;
 }
 
 /**
@@ -49,8 +51,11 @@ function statusOf(error: HighQError, overrides: StatusOverrides = {}): number {
   return error.status;
 }
 
-/** Errors that a sign-in can end. A connection in doubt is one: signing in again settles it. */
-function offersSignIn(error: HighQError): boolean {
+/**
+ * Errors that a sign-in can end. A connection in doubt is one: signing in again settles it. Where a sign-in failed on its
+ * way back, whoever was away has to be asked again, and the code that came is of no more use.
+ */
+export function offersSignIn(error: HighQError, { toCallback = false }: ProblemOptions = {}): boolean {
   switch (error.code) {
     case 'not_connected':
       return error.connectionId !== undefined;
@@ -58,6 +63,9 @@ function offersSignIn(error: HighQError): boolean {
     case 'rotation_uncertain':
     case 'sign_in':
       return true;
+    case 'token_endpoint':
+    case 'store_unavailable':
+      return toCallback;
     default:
       return false;
   }
@@ -85,7 +93,7 @@ function problemJson(error: HighQError, status: number, options: ProblemOptions)
     reason: error.status === 500 ? undefined : reasonOf(error),
     retryable: error.retryable,
     retryAfterMs: error.retryAfterMs,
-    connectUrl: offersSignIn(error) ? connectPath : undefined,
+    connectUrl: offersSignIn(error, options) ? connectPath : undefined,
   };
   return new Response(JSON.stringify(body), {
     status,
@@ -99,10 +107,11 @@ function problemJson(error: HighQError, status: number, options: ProblemOptions)
 }
 
 function problemPage(error: HighQError, status: number, options: ProblemOptions): Response {
-  const { connectPath, returnTo = '/', formTargets = '', host } = options;
+  const { connectPath, returnTo = '/', formTargets = '', host, toCallback = false } = options;
   const actions: Action[] = [];
-  const signIn = offersSignIn(error) && connectPath !== undefined;
-  if (signIn && error.code === 'sign_in') {
+  const signIn = offersSignIn(error, options) && connectPath !== undefined;
+  const holdsCode = toCallback || error.code === 'sign_in';
+  if (signIn && holdsCode) {
     // The address may hold a code, so this page sends no Origin header: its button is a link to the page that posts.
     actions.push({
       kind: 'link',
@@ -124,7 +133,7 @@ function problemPage(error: HighQError, status: number, options: ProblemOptions)
   return pageResponse(page, {
     status,
     formTargets,
-    referrerPolicy: error.code === 'sign_in' ? 'no-referrer' : 'same-origin',
+    referrerPolicy: holdsCode ? 'no-referrer' : 'same-origin',
   });
 }
 

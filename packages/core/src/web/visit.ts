@@ -96,7 +96,12 @@ const REFUSALS: Readonly<Record<WebAction, string>> = {
   'status-all': 'You may not see the status of this connection.',
 };
 
-async function allowed<Req>({ authorize }: WebOptions<Req>, req: Req, action: WebAction): Promise<boolean> {
+/** What the application says to this visitor's wish. */
+export async function allowed<Req>(
+  { authorize }: WebOptions<Req>,
+  req: Req,
+  action: WebAction,
+): Promise<boolean> {
   switch (action) {
     case 'connect':
     case 'disconnect':

@@ -9,9 +9,10 @@ import {
   Injectable,
   Module,
   type ModuleMetadata,
+  Scope,
   UseGuards,
 } from '@nestjs/common';
-import { APP_GUARD, NestFactory } from '@nestjs/core';
+import { APP_GUARD, NestFactory, REQUEST } from '@nestjs/core';
 import { HealthCheckService, TerminusModule } from '@nestjs/terminus';
 import { afterEach, describe, expect, it } from 'vitest';
 import { managerOptions, PLATFORMS, type Served, serve, userOf, type World } from './app.fixture.ts';
@@ -226,6 +227,46 @@ describe.each(PLATFORMS)('HighQModule on %s', (platform) => {
     expect((await app.get('/highq/connect', 'mallory')).status).toBe(403);
     await connected(app);
     expect((await app.get('/sites', 'ann')).status).toBe(200);
+  });
+
+  it('runs the global guards that Nest makes for each request, too', async () => {
+    const made: string[] = [];
+    @Injectable({ scope: Scope.REQUEST })
+    class Session implements CanActivate {
+      readonly #req: HighQRequest;
+      constructor(@Inject(REQUEST) req: HighQRequest) {
+        this.#req = req;
+        made.push(userOf(req) ?? 'nobody');
+      }
+      canActivate(context: ExecutionContext): boolean {
+        const req = context.switchToHttp().getRequest();
+        req.user = userOf(this.#req);
+        return req.user !== 'mallory';
+      }
+    }
+    @Injectable({ scope: Scope.TRANSIENT })
+    class Leavers implements CanActivate {
+      canActivate = (context: ExecutionContext) => userOf(context.switchToHttp().getRequest()) !== 'trudy';
+    }
+    const app = await start(({ manager }) => ({
+      imports: [
+        HighQModule.forRoot({
+          manager,
+          connectionId: (req) => Reflect.get(req, 'user') as string | undefined,
+          proxy: { path: '/highq-api' },
+        }),
+      ],
+      providers: [
+        { provide: APP_GUARD, useClass: Session },
+        { provide: APP_GUARD, useClass: Leavers },
+      ],
+    }));
+    await connected(app);
+    const asked = ['ann', 'bob', 'mallory', 'trudy'].map((user) => app.get('/highq/connect', user));
+    expect((await Promise.all(asked)).map(({ status }) => status)).toEqual([200, 200, 403, 403]);
+    expect(made.sort()).toEqual(['ann', 'bob', 'mallory', 'trudy']);
+    expect((await app.get('/highq-api/6/sites', 'ann')).status).toBe(200);
+    expect((await app.get('/highq-api/6/sites', 'mallory')).status).toBe(403);
   });
 
   it("comes after the application's own middleware or hooks, with its routes as well", async () => {

@@ -1,5 +1,6 @@
 import { NotConnectedError, type TokenManager } from '@hq-oauth/core';
 import {
+  createMounts,
   createProxy,
   createWebHandlers,
   healthResponse,
@@ -9,7 +10,9 @@ import {
 } from '@hq-oauth/core/web';
 import type { ErrorRequestHandler, Request as ExpressRequest, RequestHandler } from 'express';
 import { leaving, pathOf, send, toRequest } from './http.ts';
-import { connectionOf, currentWeb, mount, provide } from './mounted.ts';
+
+/** One for all of the process: the same request comes by each of them. */
+const { mount, provide, connectionOf, currentWeb } = createMounts<ExpressRequest>("Express's request");
 
 export interface HighQOptions extends WebOptions<ExpressRequest> {
   /** The name of the connection on the request. @default 'highq' */

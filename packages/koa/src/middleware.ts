@@ -1,5 +1,6 @@
 import { ConfigurationError, NotConnectedError, type TokenManager } from '@hq-oauth/core';
 import {
+  createMounts,
   createProxy,
   createWebHandlers,
   healthResponse,
@@ -9,7 +10,9 @@ import {
 } from '@hq-oauth/core/web';
 import type { Context, Middleware } from 'koa';
 import { leaving, pathOf, send, toRequest } from './http.ts';
-import { connectionOf, currentWeb, mount, provide } from './mounted.ts';
+
+/** One for all of the process: the same request comes by each of them. */
+const { mount, provide, connectionOf, currentWeb } = createMounts<Context>("Koa's context");
 
 export interface HighQOptions extends WebOptions<Context> {
   /** The name of the connection on the context. @default 'highq' */

@@ -1,4 +1,6 @@
 export { createWebHandlers, healthResponse, type WebHandlers } from './handlers.ts';
+export { type Incoming, requestOf } from './incoming.ts';
+export { createMounts, type Mounts } from './mounts.ts';
 export type { Authorize, RouteName, WebAction, WebOptions } from './options.ts';
 export { type ProblemOptions, problemResponse, type StatusOverrides } from './problem.ts';
 export {

@@ -106,7 +106,7 @@ export function browserWalk(start: StartExample, { accessibility = false }: Brow
       await link('Status').click();
       await page.getByRole('heading', { name: 'Connected', exact: true }).waitFor();
       expect(await page.locator('dt:text-is("Generation") + dd').textContent()).toBe('2');
-      await page.goBack();
+      await link('Back to the application').click();
       await button('Disconnect').click();
       await page.getByText('Not connected', { exact: true }).waitFor();
       expect(await state()).toBe('disconnected');

@@ -21,6 +21,7 @@ export function statusPage(visit: Visit, sight: StatusSight): Response {
 <header class="top">
 <p class="over">${escapeHtml(hostOf(visit.inside.instanceUrl))}</p>
 <h1>${view ? 'HighQ connection' : 'HighQ connections'}</h1>
+${backHtml(visit.settings)}
 </header>
 ${notice ? noticeHtml(notice) : ''}
 ${view ? viewHtml(visit, sight, view) : ''}
@@ -33,6 +34,12 @@ ${list ? listHtml(visit, list, now) : ''}
   return new Response(document({ title, body, look: 'wide', script: SCRIPT }), {
     headers: documentHeaders({ script: SCRIPT }),
   });
+}
+
+function backHtml({ statusBackTo }: Visit['settings']): string {
+  return statusBackTo === null
+    ? ''
+    : `<p class="back"><a href="${escapeHtml(statusBackTo)}">Back to the application</a></p>`;
 }
 
 function noticeHtml(notice: NonNullable<StatusSight['notice']>): string {

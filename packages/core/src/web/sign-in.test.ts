@@ -230,6 +230,21 @@ describe('GET callback', () => {
     expect([manager.exchanges.length, other.exchanges.length]).toEqual([1, 1]);
   });
 
+  it('F110 keeps apart paths that differ in one character', async () => {
+    const names = new Set<string>();
+    const paths = ['/highq', '/', '/a/b', '/a-b', '/a_b', '/a.b', '/a_2db', '/A/b'];
+    for (const basePath of paths) {
+      const redirectUri = `https://app.example${basePath === '/' ? '' : basePath}/callback`;
+      const its = paperManager({ redirectUri });
+      const there = createWebHandlers<Visitor>({ manager: its, connectionId: () => 'ann', basePath });
+      const response = await new PaperBrowser(there).post(`${there.basePath}/connect`);
+      const [name = ''] = response.headers.getSetCookie()[0]?.split('=') ?? [];
+      expect(name).toMatch(/^__Host-highq-login[\w-]*$/);
+      names.add(name);
+    }
+    expect(names.size).toBe(paths.length);
+  });
+
   it.each([
     ['?error=access_denied', 'access_denied'],
     ['?error=access_denied&error_description=<script>', 'access_denied'],

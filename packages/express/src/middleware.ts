@@ -1,5 +1,6 @@
 import { NotConnectedError, type TokenManager } from '@hq-oauth/core';
 import {
+  ABOUT_THE_BODY,
   createMounts,
   createProxy,
   createWebHandlers,
@@ -58,8 +59,9 @@ export function highqErrors(): ErrorRequestHandler {
     const request = toRequest(req, { withBody: false });
     const web = currentWeb(req);
     const response = web ? await web.problem(error, request, req) : problemResponse(error, request);
-    if (response) return send(res, response);
-    next(error);
+    if (!response) return next(error);
+    for (const name of ABOUT_THE_BODY) res.removeHeader(name);
+    await send(res, response);
   };
 }
 

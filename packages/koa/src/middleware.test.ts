@@ -80,13 +80,19 @@ describe('the middleware', () => {
   it('takes what those behind it had set for their own answer back', async () => {
     served = await serve((app) => {
       app.use(highqErrors()).use((ctx) => {
-        ctx.type = 'image/png';
+        ctx.attachment('binder.png');
+        ctx.set({ ETag: '"1"', 'Content-Encoding': 'br', 'Last-Modified': new Date(0).toUTCString() });
+        ctx.length = 5;
         ctx.status = 201;
         throw new NotConnectedError('Nobody is there.');
       });
     });
     const answer = await served.get('/');
     expect([answer.status, answer.headers.get('content-type')]).toEqual([401, 'application/problem+json']);
+    expect(await answer.json()).toMatchObject({ code: 'not_connected' });
+    for (const name of ['content-disposition', 'etag', 'content-encoding', 'last-modified']) {
+      expect([name, answer.headers.get(name)]).toEqual([name, null]);
+    }
   });
 
   it('lets those around it see the status and put headers on the answer, as on every other of Koa', async () => {

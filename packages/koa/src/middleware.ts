@@ -1,5 +1,6 @@
 import { ConfigurationError, NotConnectedError, type TokenManager } from '@hq-oauth/core';
 import {
+  ABOUT_THE_BODY,
   createMounts,
   createProxy,
   createWebHandlers,
@@ -61,8 +62,9 @@ export function highqErrors(): Middleware {
       const request = toRequest(ctx, { withBody: false });
       const web = currentWeb(ctx);
       const response = web ? await web.problem(error, request, ctx) : problemResponse(error, request);
-      if (response) return send(ctx, response);
-      throw error;
+      if (!response) throw error;
+      for (const name of ABOUT_THE_BODY) ctx.remove(name);
+      await send(ctx, response);
     }
   };
 }

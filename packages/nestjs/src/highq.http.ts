@@ -16,6 +16,7 @@ export interface FastifyLikeReply {
   readonly raw: ServerResponse;
   code(status: number): unknown;
   header(name: string, value: string): unknown;
+  removeHeader(name: string): unknown;
   send(body?: unknown): unknown;
   callNotFound(): unknown;
 }

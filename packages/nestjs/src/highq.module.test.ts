@@ -1,4 +1,4 @@
-import { type Connection, isHighQError, type TokenManager } from '@hq-oauth/core';
+import { type Connection, isHighQError, NotConnectedError, type TokenManager } from '@hq-oauth/core';
 import { createEmulator } from '@hq-oauth/emulator';
 import {
   type CanActivate,
@@ -9,6 +9,7 @@ import {
   Injectable,
   Module,
   type ModuleMetadata,
+  Res,
   Scope,
   UseGuards,
 } from '@nestjs/common';
@@ -97,6 +98,9 @@ class HealthController {
   }
 }
 
+interface HasHeader {
+  header(name: string, value: string): unknown;
+}
 interface Hooks {
   addHook(name: 'preHandler', hook: (req: HighQRequest) => Promise<void>): unknown;
 }
@@ -393,6 +397,25 @@ describe.each(PLATFORMS)('HighQModule on %s', (platform) => {
     ]);
     app.manager.health = async () => ({ status: 'down', store: 'down', unpersisted: 1 });
     expect((await app.get('/health')).status).toBe(503);
+  });
+
+  it('takes back what a handler had said about the body that does not come', async () => {
+    @Controller()
+    class Downloads {
+      @Get()
+      download(@Res({ passthrough: true }) res: HasHeader): never {
+        res.header('ETag', '"1"');
+        res.header('Content-Encoding', 'br');
+        res.header('Content-Disposition', 'attachment');
+        throw new NotConnectedError('Nobody is there.');
+      }
+    }
+    const app = await start((world) => ({ ...plain(world), controllers: [Downloads] }));
+    const answer = await app.get('/');
+    expect([answer.status, await answer.json()]).toMatchObject([401, { code: 'not_connected' }]);
+    for (const name of ['content-disposition', 'etag', 'content-encoding']) {
+      expect([name, answer.headers.get(name)]).toEqual([name, null]);
+    }
   });
 
   it('answers errors of its own only, and leaves the others to Nest', async () => {

@@ -23,6 +23,16 @@ export interface ProblemOptions {
   readonly toCallback?: boolean;
 }
 
+/** Headers that a handler may have set for a body which does not come: an adapter takes them back before it answers an error. */
+export const ABOUT_THE_BODY: readonly string[] = [
+  'Content-Disposition',
+  'Content-Encoding',
+  'Content-Length',
+  'Content-Range',
+  'ETag',
+  'Last-Modified',
+];
+
 /**
  * What a visitor gets for an error: a page for a browser that navigates, `application/problem+json` for programs.
  * `null` for what hq-oauth did not throw.

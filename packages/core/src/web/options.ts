@@ -22,6 +22,7 @@ export interface WebOptions<Req> {
    * Whether this visitor may do this. `status`: see the page about their connection; `status-all`: see every connection
    * of the registration as well. The status page is there only where this is given: a function, or `'unsafe-public'`
    * written out, which lets every visitor do everything but `status-all`.
+   * It is also asked before the answer to an error offers a sign-in: where it fails then, none is offered.
    * @default every visitor with a connection of their own may connect and disconnect, and there is no status page
    * @example (req, action) => req.session?.userId !== undefined && (action !== 'status-all' || req.session.isAdmin)
    */

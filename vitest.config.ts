@@ -25,8 +25,8 @@ const inOneProcess = new Set(['packages/core', 'packages/emulator']);
 
 export default defineConfig({
   test: {
-    // The suites with real processes mostly wait: one worker more than two cores keeps both busy.
-    maxWorkers: 3,
+    // As many as CI has cores: the suites with real processes keep more than one busy each by themselves.
+    maxWorkers: 2,
     // Named, because vitest picks a reporter that hides passing tests when it takes its reader for a program.
     reporters: ['default', new TestsJsonReporter()],
     projects: folders.map((folder) => ({

@@ -52,6 +52,29 @@ describe('docs/errors.md', () => {
   });
 });
 
+describe('the READMEs', () => {
+  it('of the adapters name each option of the web handlers', () => {
+    const [, members = ''] =
+      /interface WebOptions<Req> \{(.*?)^\}/ms.exec(read('packages/core/src/web/options.ts')) ?? [];
+    const options = [...members.matchAll(/^ {2}readonly (\w+)\??:/gm)].map((match) => match[1] ?? '');
+    expect(options.length).toBeGreaterThan(8);
+    for (const adapter of ['express', 'koa']) {
+      const readme = read(`packages/${adapter}/README.md`);
+      expect(options.filter((name) => !new RegExp(`^\\| \`${name}\\b`, 'm').test(readme))).toEqual([]);
+    }
+  });
+
+  it('name each variable that core reads', () => {
+    const source = read('packages/core/src/resolve-options.ts');
+    const names = new Set(source.match(/\bHIGHQ_[A-Z_]+\b/g));
+    // The emulator's, for tests on loopback only.
+    names.delete('HIGHQ_TEST_CLOCK');
+    expect(names.size).toBeGreaterThan(6);
+    expect([...names].filter((name) => !read('README.md').includes(`| \`${name}\``))).toEqual([]);
+    expect(read('packages/emulator/README.md')).toContain('`HIGHQ_TEST_CLOCK`');
+  });
+});
+
 describe('links', () => {
   const documents = [
     'README.md',

@@ -2,10 +2,13 @@
  * Packs every package and uses each as its users do: alone, installed by npm into an empty folder, on every Node that it
  * supports. Prints a table, and ends with 1 if anything is missing. Needs a build.
  *
+ * Packages go through it side by side. What does not depend on the Node is made for the first one, and used on the others:
+ * the compiled programs, and what npm installs for the lowest peers.
+ *
  *     pnpm installs [--node 22,24,26] [--package koa,express] [--keep]
  */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { tmpdir } from 'node:os';
+import { availableParallelism, tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
@@ -19,7 +22,7 @@ import { type PublishedPackage, publishedPackages, readManifest } from './instal
 import { followQuickStart, lowest, newest } from './installs/quick-start.ts';
 import { type Outcome, tableOf } from './installs/table.ts';
 import { packAll } from './installs/tarballs.ts';
-import { compileUserProgram } from './installs/types.ts';
+import { compileUserProgram, runUserProgram } from './installs/types.ts';
 import { startTestServers } from './servers/test-servers.ts';
 
 const { values } = parseArgs({
@@ -34,6 +37,11 @@ const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const folder = mkdtempSync(join(tmpdir(), 'hq-installs-'));
 const startedAt = performance.now();
 const outcomes: Outcome[] = [];
+/** In the order in which they were tried. */
+const nodes: string[] = [];
+/** Folders that the first Node has left for the others, by package. */
+const compiledIn = new Map<string, string>();
+const lowestIn = new Map<string, string>();
 const say = (line: string): void => console.log(line);
 
 const packages = publishedPackages(root);
@@ -52,14 +60,20 @@ try {
   for (const each of chosen) await packed(kit, each);
   for (const major of values.node.split(',')) {
     const node = await provideNode(major, join(root, 'node_modules/.cache/hq-installs'));
+    nodes.push(node.version);
     say(`· Node ${node.version}`);
-    for (const each of chosen) await installed(kit, node, each);
+    await inParallel(chosen, (each) => installed(kit, node, each));
   }
 } finally {
   await servers.stop();
   if (values.keep) say(`· kept: ${folder}`);
   else rmSync(folder, { recursive: true, force: true });
 }
+const placeOf = ({ node, name }: Outcome): [number, number] => [
+  ['any', ...nodes].indexOf(node),
+  packages.findIndex(({ manifest }) => manifest.name === name),
+];
+outcomes.sort((a, b) => placeOf(a)[0] - placeOf(b)[0] || placeOf(a)[1] - placeOf(b)[1]);
 const gaps = outcomes.filter(({ seen }) => seen === null);
 say(`\n${tableOf(outcomes)}\n`);
 const minutes = ((performance.now() - startedAt) / 60_000).toFixed(1);
@@ -68,8 +82,8 @@ process.exitCode = gaps.length > 0 || outcomes.length === 0 ? 1 : 0;
 
 function makeKit(): Kit {
   const { devDependencies = {} } = readManifest(join(root, 'package.json'));
-  const { typescript, '@types/node': types } = devDependencies;
-  if (!typescript || !types) throw new Error('package.json names neither typescript nor @types/node');
+  const { '@types/node': nodeTypes } = devDependencies;
+  if (!nodeTypes) throw new Error('package.json does not name @types/node');
   const { HQ_REDIS_URL, HQ_POSTGRES_URL } = servers.variables;
   if (!HQ_REDIS_URL || !HQ_POSTGRES_URL) {
     throw new Error('redis-server or PostgreSQL is missing: `pnpm test` says how to get them');
@@ -79,7 +93,7 @@ function makeKit(): Kit {
     folder,
     packages,
     tarballs: packAll(root, packages, join(folder, 'packed')),
-    tools: { typescript, '@types/node': types },
+    nodeTypes,
     servers: { REDIS_URL: HQ_REDIS_URL, DATABASE_URL: HQ_POSTGRES_URL },
     say,
   };
@@ -110,7 +124,13 @@ async function installed(kit: Kit, node: NodeVersion, each: PublishedPackage): P
   });
   await check(node.version, each, 'strict types', async () => {
     if (project === null) throw new Error('it could not be installed');
-    await compileUserProgram(kit, project, each);
+    let place = compiledIn.get(each.folder);
+    if (place === undefined) {
+      await compileUserProgram(kit, project, each);
+      place = project.folder;
+      compiledIn.set(each.folder, place);
+    }
+    await runUserProgram(place, node);
     return 'ESM, CommonJS';
   });
   await check(node.version, each, 'quick start', () =>
@@ -118,9 +138,11 @@ async function installed(kit: Kit, node: NodeVersion, each: PublishedPackage): P
   );
   if (Object.keys(each.manifest.peerDependencies ?? {}).length === 0) return;
   await check(node.version, each, 'lowest peers', async () => {
-    const core = await lowestCore(kit, node, each);
-    await followQuickStart(kit, node, each, lowest(kit, each, core), 'lowest');
-    return installedPeers(join(folder, `node-${node.major}`, `${each.folder}-lowest`), each.manifest);
+    const versions = lowest(kit, each, await lowestCore(kit, node, each));
+    await followQuickStart(kit, node, each, versions, 'lowest', lowestIn.get(each.folder) ?? null);
+    const place = join(folder, `node-${node.major}`, `${each.folder}-lowest`);
+    if (!lowestIn.has(each.folder)) lowestIn.set(each.folder, place);
+    return installedPeers(place, each.manifest);
   });
 }
 
@@ -137,6 +159,15 @@ function lowestCore(kit: Kit, { bin }: NodeVersion, each: PublishedPackage) {
       return false;
     }
   });
+}
+
+/** npm leaves a core idle for half of its time. */
+async function inParallel<T>(items: readonly T[], work: (item: T) => Promise<void>): Promise<void> {
+  const rest = [...items];
+  const take = async (): Promise<void> => {
+    for (let item = rest.shift(); item !== undefined; item = rest.shift()) await work(item);
+  };
+  await Promise.all(Array.from({ length: Math.min(4, availableParallelism()) }, take));
 }
 
 async function check(

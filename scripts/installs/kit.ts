@@ -11,8 +11,8 @@ export interface Kit {
   readonly folder: string;
   readonly packages: readonly PublishedPackage[];
   readonly tarballs: Tarballs;
-  /** Of the workspace's own tools: `typescript`, `@types/node`. */
-  readonly tools: Readonly<Record<string, string>>;
+  /** The version of `@types/node` that this workspace has. */
+  readonly nodeTypes: string;
   /** `REDIS_URL`, `DATABASE_URL`. */
   readonly servers: Readonly<Record<string, string>>;
   readonly say: (line: string) => void;

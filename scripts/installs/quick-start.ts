@@ -1,3 +1,4 @@
+import { cpSync } from 'node:fs';
 import { join } from 'node:path';
 import { freePort } from '../demo/ports.ts';
 import { type Kit, type NodeVersion, NPM_INSTALL, tarballOf } from './kit.ts';
@@ -29,7 +30,8 @@ export function lowest(kit: Kit, { manifest }: PublishedPackage, core: LowestCor
 
 /**
  * Follows the first steps of a README in an empty folder, word by word, but for where packages of this workspace come from
- * and for port 3000, which may be taken. Returns what was seen.
+ * and for port 3000, which may be taken. What npm has installed for another Node is copied where that is named: it does not depend on
+ * the Node. Returns what was seen.
  */
 export async function followQuickStart(
   kit: Kit,
@@ -37,6 +39,7 @@ export async function followQuickStart(
   { folder, readme }: PublishedPackage,
   versions: Versions,
   label: string,
+  installedIn: string | null = null,
 ): Promise<string> {
   const variables = folder.startsWith('store-') ? kit.servers : {};
   const project = new Project(
@@ -55,8 +58,9 @@ export async function followQuickStart(
         project.write(step.name, onPort(code));
         break;
       case 'commands':
-        if (step.script.startsWith('npm install')) await project.run(withVersions(step.script, versions));
-        else commands = onPort(step.script);
+        if (!step.script.startsWith('npm install')) commands = onPort(step.script);
+        else if (installedIn === null) await project.run(withVersions(step.script, versions));
+        else copyInstalled(installedIn, project.folder);
         break;
       default:
         step satisfies never;
@@ -84,6 +88,12 @@ export async function followQuickStart(
       return callThroughStore(kit, node, project, code);
     default:
       throw new Error(`scripts/installs does not know how to follow the README of packages/${folder}`);
+  }
+}
+
+function copyInstalled(from: string, to: string): void {
+  for (const name of ['package.json', 'package-lock.json', 'node_modules']) {
+    cpSync(join(from, name), join(to, name), { recursive: true, verbatimSymlinks: true });
   }
 }
 

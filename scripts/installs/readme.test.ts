@@ -1,10 +1,22 @@
 import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
-import { publishedPackages } from './published.ts';
+import { entryPointsOf, publishedPackages } from './published.ts';
 import { linesOfUserCode, quickStartOf } from './readme.ts';
 
 const packages = publishedPackages(dirname(dirname(dirname(fileURLToPath(import.meta.url)))));
+
+describe('a README', () => {
+  it.each(packages.map((each) => [each.manifest.name, each] as const))(
+    'of %s names each entry point of the package',
+    (_name, { manifest, readme }) => {
+      const entries = entryPointsOf(manifest);
+      expect(entries.length).toBeGreaterThan(0);
+      const isNamed = (entry: string): boolean => new RegExp(`[\`']${entry}[\`']`).test(readme);
+      expect(entries.filter((entry) => !isNamed(entry))).toEqual([]);
+    },
+  );
+});
 
 describe('the quick start of a README', () => {
   it.each(packages.map((each) => [each.manifest.name, each] as const))(

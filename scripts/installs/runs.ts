@@ -1,5 +1,4 @@
 import { randomBytes } from 'node:crypto';
-import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { type Kit, type NodeVersion, NPM_INSTALL, tarballOf } from './kit.ts';
 import { Project, type RunningProgram, StepFailed } from './project.ts';
@@ -14,8 +13,8 @@ interface Started {
 }
 
 /** Starts the `hq-emulator` of a folder that has it. */
-async function startEmulator(project: Project): Promise<Started> {
-  const program = project.start('npx --no-install hq-emulator start --port 0 --json');
+async function startEmulator(project: Project, command = 'node_modules/.bin/hq-emulator'): Promise<Started> {
+  const program = project.start(`${command} start --port 0 --json`);
   let over = false;
   void program.ended.then(() => {
     over = true;
@@ -56,7 +55,8 @@ export async function useEmulator(project: Project): Promise<string> {
   await project.run('node quick-start.mts');
   const seen = await project.run('cat seen');
   if (!/^http:\/\/127\.0\.0\.1:\d+\/acme$/.test(seen)) throw new StepFailed(`server.js saw ${seen}`);
-  const emulator = await startEmulator(project);
+  // As its README starts it.
+  const emulator = await startEmulator(project, 'npx --no-install hq-emulator');
   try {
     const exchanged = await fetch(`${emulator.instanceUrl}/api/oauth2/token`, {
       method: 'POST',
@@ -82,7 +82,7 @@ export async function useEmulator(project: Project): Promise<string> {
 /** The sample, with core's own store in the place of somebody's. */
 export async function runSuite(project: Project): Promise<string> {
   project.write('my-store.ts', "export { memoryStore as myStore } from '@hq-oauth/core';\n");
-  const printed = await project.run('npx --no-install vitest run --no-color', { NO_COLOR: '1' });
+  const printed = await project.run('node_modules/.bin/vitest run --no-color', { NO_COLOR: '1' });
   const passed = /Tests\s+(\d+) passed/.exec(printed)?.[1];
   if (passed === undefined) throw new StepFailed(`no test of the suite passed:\n${printed}`);
   return `${passed} tests`;
@@ -128,11 +128,18 @@ async function answered(emulator: Started): Promise<{ count: number }> {
   return { count: good.length };
 }
 
-/** The emulator for the samples of stores, which do not install it. */
-async function emulatorProject(kit: Kit, { major, bin }: NodeVersion): Promise<Project> {
-  const folder = join(kit.folder, `node-${major}`, 'hq-emulator');
-  const isThere = existsSync(folder);
-  const project = new Project(folder, bin);
-  if (!isThere) await project.run(`${NPM_INSTALL} ${tarballOf(kit, '@hq-oauth/emulator')}`);
+const emulatorProjects = new Map<string, Promise<Project>>();
+
+/** The emulator for the samples of stores, which do not install it: once for each Node. */
+function emulatorProject(kit: Kit, { major, bin }: NodeVersion): Promise<Project> {
+  const known = emulatorProjects.get(major);
+  if (known) return known;
+  const install = async (): Promise<Project> => {
+    const project = new Project(join(kit.folder, `node-${major}`, 'hq-emulator'), bin);
+    await project.run(`${NPM_INSTALL} ${tarballOf(kit, '@hq-oauth/emulator')}`);
+    return project;
+  };
+  const project = install();
+  emulatorProjects.set(major, project);
   return project;
 }

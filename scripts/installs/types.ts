@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { type Kit, NPM_INSTALL } from './kit.ts';
-import type { Project } from './project.ts';
+import { type Kit, type NodeVersion, NPM_INSTALL } from './kit.ts';
+import { Project } from './project.ts';
 import type { PublishedPackage } from './published.ts';
 
 const STRICT = {
@@ -18,8 +18,9 @@ const STRICT = {
 };
 
 /**
- * Compiles the program of a user against the packed types, once as ESM and once as CommonJS, and runs both. It goes into the
- * folder of {@link installAlone}, with the versions of frameworks and drivers that the package is tested with.
+ * Compiles the program of a user against the packed types, once as ESM and once as CommonJS. It goes into the folder of
+ * {@link installAlone}, with the versions of frameworks and drivers that the package is tested with. The compiler is that of this
+ * workspace: it says the same from any folder.
  */
 export async function compileUserProgram(
   kit: Kit,
@@ -30,7 +31,7 @@ export async function compileUserProgram(
   if (/\bas (?!const\b)\w|<any>|: any\b|@ts-|!\./.test(program)) {
     throw new Error(`scripts/installs/programs/${folder}.ts: a cast, which is what it must do without`);
   }
-  const others = Object.entries({ ...manifest.devDependencies, ...kit.tools })
+  const others = Object.entries({ ...manifest.devDependencies, '@types/node': kit.nodeTypes })
     .filter(([name]) => !name.startsWith('@hq-oauth/'))
     .map(([name, version]) => `'${name}@${version}'`);
   await project.run(`${NPM_INSTALL} --save-dev ${others.join(' ')}`);
@@ -40,7 +41,12 @@ export async function compileUserProgram(
     'tsconfig.json',
     JSON.stringify({ compilerOptions: STRICT, files: ['program.mts', 'program.cts'] }),
   );
-  await project.run('npx --no-install tsc -p .');
+  await project.run(`'${process.execPath}' '${join(kit.root, 'node_modules/typescript/bin/tsc')}' -p .`);
+}
+
+/** Runs both in the folder where they were compiled, on a Node of choice. */
+export async function runUserProgram(folder: string, { bin }: NodeVersion): Promise<void> {
+  const project = new Project(folder, bin);
   await project.run('node program.mjs');
   await project.run('node program.cjs');
 }

@@ -25,6 +25,7 @@ interface Job {
 interface Workflow {
   readonly on: Readonly<Record<string, unknown>>;
   readonly permissions?: Readonly<Record<string, string>>;
+  readonly env?: Readonly<Record<string, string>>;
   readonly concurrency?: { readonly group?: string; readonly 'cancel-in-progress'?: unknown };
   readonly jobs: Readonly<Record<string, Job>>;
 }
@@ -63,7 +64,7 @@ describe.each(workflows)('$file', ({ text, workflow }) => {
     expect(commands.filter((command) => /(^|[;&|]\s*)(pnpm|yarn|corepack) /m.test(command))).toEqual([]);
   });
 
-  it('names each action by a full commit hash, with its version beside it', () => {
+  it('F104 names each action by a full commit hash, with its version beside it', () => {
     const named = [...text.matchAll(/uses: (\S+)( # v\d+\.\d+\.\d+)?$/gm)];
     expect(named.length).toBeGreaterThan(0);
     const loose = named.filter(([, action = '', version]) => {
@@ -100,7 +101,7 @@ describe('ci', () => {
 });
 
 describe('release', () => {
-  const { jobs, concurrency } = workflowOf('release.yml');
+  const { jobs, concurrency, env } = workflowOf('release.yml');
 
   it('waits for all of ci, and is never cut off', () => {
     expect(jobs.verify?.uses).toBe('./.github/workflows/ci.yml');
@@ -111,6 +112,20 @@ describe('release', () => {
     };
     expect(Object.keys(jobs).filter((name) => !waits(name))).toEqual([]);
     expect(concurrency?.['cancel-in-progress']).toBe(false);
+  });
+
+  it('has pnpm on the path where an action has changesets ask the registry', () => {
+    const steps = jobs.mode?.steps ?? [];
+    const asks = steps.findIndex(({ uses }) => uses?.startsWith('changesets/action/select-mode@'));
+    expect(asks).toBeGreaterThan(0);
+    expect(steps.slice(0, asks).map(({ run }) => run)).toContain('npm install --global pnpm@12');
+  });
+
+  it('F104 brings no pnpm that is younger than what pnpm lets in', () => {
+    const { minimumReleaseAge } = parse(readFileSync(join(root, 'pnpm-workspace.yaml'), 'utf8')) as {
+      minimumReleaseAge: number;
+    };
+    expect(Number(env?.NPM_CONFIG_MIN_RELEASE_AGE) * 24 * 60).toBe(minimumReleaseAge);
   });
 
   it('publishes with provenance, without a token, and gives that right to nothing else', () => {

@@ -2,7 +2,7 @@ import { mkdirSync, readdirSync, readFileSync, rmSync, statSync, symlinkSync, wr
 import { dirname, join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { ConfigurationError } from './errors.ts';
-import { fileJournal } from './file-journal.ts';
+import { fileJournal, rescueFolder } from './file-journal.ts';
 import { CONNECTION, entryAt, generationsOf, journalFolder, REGISTRATION } from './journal.fixture.ts';
 import { textOf } from './journal-entry.ts';
 import { journalSuite } from './journal-suite.fixture.ts';
@@ -112,6 +112,14 @@ describe('file journal', () => {
     await expect(journal.append(entryAt(4))).rejects.toMatchObject(unavailable);
     // "Nothing there" would let a used refresh token be presented again.
     await expect(journal.read(REGISTRATION, CONNECTION)).rejects.toMatchObject(unavailable);
+  });
+
+  it('is its own rescue folder, by whatever name that is called', () => {
+    const dir = join(journalFolder(), 'journal');
+    const journals = [fileJournal({ dir })];
+    symlinkSync(dir, `${dir}-link`);
+    expect(rescueFolder(`${dir}-link`, journals)).toBeNull();
+    expect(rescueFolder(`${dir}-other`, journals)?.name).toBe('file');
   });
 
   it('names the option when the folder cannot be used', () => {

@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { constants } from 'node:fs';
+import { constants, realpathSync } from 'node:fs';
 import { type FileHandle, mkdir, open, readdir, stat, unlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { systemRandom } from './clock.ts';
@@ -57,7 +57,10 @@ export function fileJournal(options: { readonly dir: string }): Journal {
  */
 export function rescueFolder(dir: string, journals: readonly Journal[]): Journal | null {
   const path = prepareFolder(dir);
-  if (journals.some((journal) => journal instanceof FileJournal && journal.dir === path)) return null;
+  // Under whatever name: a folder may be reached by a link.
+  const real = realpathSync(path);
+  if (journals.some((journal) => journal instanceof FileJournal && realpathSync(journal.dir) === real))
+    return null;
   return new FileJournal(path, { keepsNewest: false });
 }
 

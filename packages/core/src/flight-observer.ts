@@ -44,16 +44,17 @@ export function observerOf(
       grant.inHand = record;
     },
     held: (snapshot, attempts) => {
+      if (options.background === 'await') heldAwaited();
       const known = grant.snapshot?.record;
       if (known && compareGrants(snapshot.record, known) < 0) return;
       grant.unpersistedPair = true;
       grant.keep(snapshot, repository.latest());
-      if (options.background === 'await') heldAwaited();
-      else held();
+      if (options.background !== 'await') held();
       news.persistFailed(grant, attempts);
     },
     heldAnswer: (record, attempts) => {
       grant.unpersistedAnswer = record;
+      if (options.background === 'await') heldAwaited();
       news.persistFailed(grant, attempts);
     },
     reparsing: ({ epoch, generation }) => {

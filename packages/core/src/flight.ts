@@ -61,7 +61,7 @@ export interface EventTime {
  * - `clearing`: nothing was sent, or a definite answer came: the intent is being taken back.
  * - `persisting`: a received pair, or an answer to keep, is on its way to the store; tried without end.
  * - `rechecking`: refused; the record is read again before anything is concluded.
- * - `burying`: the end of the grant is being written.
+ * - `burying`: the end of the grant is being written, or the second pair of its row in the place of the refused one.
  */
 export type Flight =
   | { readonly at: 'reading' }
@@ -242,10 +242,17 @@ export interface JournalledAnswer {
 export type FlightEffect =
   | { readonly type: 'read' }
   | { readonly type: 'write'; readonly expectedRev: number | null; readonly record: GrantRecord }
-  /** `beside`: also another pair of the same generation, with a refresh token of another fingerprint than this. */
+  /**
+   * `authorizationId`: also a higher generation of this sign-in from before it took another one's place. `beside`: also
+   * another pair of the same generation, with a refresh token of another fingerprint than this.
+   */
   | {
       readonly type: 'replay';
-      readonly above: { readonly epoch: number; readonly generation: number };
+      readonly above: {
+        readonly epoch: number;
+        readonly generation: number;
+        readonly authorizationId: string | null;
+      };
       readonly beside: string | null;
     }
   /** Answered with `journaled` also when it failed: the store is next in any case. */

@@ -87,7 +87,7 @@ export class GrantAdmin {
     const { next, anomalies } = await exchange(this.#d.endpoint, grant.id, request, { issuedAt, lifeMs });
     const build = options.confirm
       ? this.#pendingBuilder(next, issuedAt)
-      : this.#authorizedBuilder(grant, next, { event: 'authorized', begunAt: issuedAt });
+      : this.#authorizedBuilder(grant, next, { event: 'authorized', begunAt: issuedAt, epochBefore });
     await this.#stand(grant, epochBefore, build);
     for (const anomaly of anomalies) this.#d.news.anomaly(grant, anomaly, 'in the token response');
   }
@@ -128,8 +128,10 @@ export class GrantAdmin {
         { connectionId: grant.id, reason: 'received_at_unusable' },
       );
     }
-    const build = this.#authorizedBuilder(grant, next, { event: 'imported', begunAt: before.time.store });
-    await pinned(grant, () => this.#stand(grant, newestBefore(before), build));
+    const epochBefore = newestBefore(before);
+    const about = { event: 'imported', begunAt: before.time.store, epochBefore } as const;
+    const build = this.#authorizedBuilder(grant, next, about);
+    await pinned(grant, () => this.#stand(grant, epochBefore, build));
   }
 
   /** `pendingId`: the account that the person was shown; another one in its place is not confirmed. */
@@ -148,11 +150,12 @@ export class GrantAdmin {
     if (!pair) throw nothing();
     const { id, access, refresh, userEmail, begunAt = Number.POSITIVE_INFINITY } = pending;
     const next: NewPair = { pair, access, refresh, userEmail };
-    const about = { event: 'confirmed', begunAt, authorizationId: id } as const;
+    const about = { event: 'confirmed', begunAt, epochBefore: record.epoch, authorizationId: id } as const;
     const confirmed = this.#authorizedBuilder(grant, next, about);
     await this.#stand(grant, record.epoch, (current, at, known) => {
       // Confirmed or rejected by another click meanwhile: the pair may have been rotated since.
-      if (current.authorizationId !== id && current.pending?.id !== id) throw nothing();
+      const stands = current.authorizationId === id || current.sibling?.authorizationId === id;
+      if (!stands && current.pending?.id !== id) throw nothing();
       return confirmed(current, at, known);
     });
   }
@@ -211,7 +214,8 @@ export class GrantAdmin {
       if (stood) return record;
       return withPending(record, asOf(next, at), {
         id,
-        epoch: nextEpoch(record, at),
+        // Above all that waited before, also when the clock was set back: what is not counts as over.
+        epoch: Math.max(nextEpoch(record, at), record.pendingOver + 1, (record.pending?.epoch ?? 0) + 1),
         until: at + PENDING_MS,
         begunAt,
       });
@@ -225,10 +229,12 @@ export class GrantAdmin {
       readonly event: 'authorized' | 'imported' | 'confirmed';
       /** The store's time before anything was sent. */
       readonly begunAt: number;
+      /** The row's epoch then: whatever the clock shows now, nothing up to it is a later sign-in. */
+      readonly epochBefore: number;
       readonly authorizationId?: string;
     },
   ): Build {
-    const { event, begunAt, authorizationId = this.#d.options.random.id() } = about;
+    const { event, begunAt, epochBefore, authorizationId = this.#d.options.random.id() } = about;
     let newestEpoch = 0;
     return (record, at, pair) => {
       // Ours stands already, though its answer was lost: what was made of it since must not be undone.
@@ -238,7 +244,7 @@ export class GrantAdmin {
       const written = authorized(record, dated, { event, authorizationId, at, jitter: grant.jitter });
       // A later sign-in than the one that was tried: the last one wins.
       if (newestEpoch > 0 && record.epoch > newestEpoch) return beside(record, written, next.pair);
-      newestEpoch = written.epoch;
+      newestEpoch = Math.max(written.epoch, epochBefore);
       return (record.authorizedAt ?? 0) > begunAt ? beside(written, record, pair) : written;
     };
   }
@@ -278,9 +284,11 @@ export class GrantAdmin {
   }
 
   async #persist(grant: HeldGrant, build: Change<GrantRecord | null, GrantRecord>): Promise<void> {
-    const { timings } = this.#d.options;
+    const { timings, background } = this.#d.options;
     const ended = this.#d.refresher.ended;
     const inHand = Symbol(grant.id);
+    const sinceMono = this.#d.clock.monotonic();
+    let rescued = null as Promise<void> | null;
     const known = () =>
       [
         grant.snapshot?.record ?? null,
@@ -301,12 +309,18 @@ export class GrantAdmin {
       }
       for (let tries = 0; ; tries += 1) {
         try {
-          return await this.#write(grant, remembered);
+          await this.#write(grant, remembered);
+          if (rescued) await this.#forgetRescued(grant, rescued);
+          return;
         } catch (error) {
           // Whatever the store says: what was bought is in hand.
           if (!isHighQError(error) || !STORE_CODES.has(error.code)) throw error;
           // Also when the store was away from the first read on.
           if (!grant.signInsInHand.has(inHand)) remembered(...known());
+          // A platform that loses patience ends the process without any `close()`.
+          const isLate = this.#d.clock.monotonic() - sinceMono >= timings.persistBudgetMs;
+          if (background === 'await' && isLate)
+            rescued ??= this.#rescue(grant, grant.signInsInHand.get(inHand));
           const ms = Math.min(timings.persistRetryMs, (timings.persistRetryMs / 40) * 2 ** tries);
           const over = await sleep(this.#d.clock, ms, { keepAlive: true, signal: ended }).then(
             () => false,
@@ -318,6 +332,20 @@ export class GrantAdmin {
     } finally {
       grant.signInsInHand.delete(inHand);
     }
+  }
+
+  async #rescue(grant: HeldGrant, record: GrantRecord | undefined): Promise<void> {
+    const { journals, news } = this.#d;
+    const rescued = record ? journals.rescue(grant.slot, record) : null;
+    await rescued?.catch(() => news.anomaly(grant, 'rescue_failed', 'no place took the pair of a sign-in'));
+  }
+
+  /** The store has it: it must not come back from there. */
+  async #forgetRescued({ slot, snapshot }: HeldGrant, rescued: Promise<void>): Promise<void> {
+    const { clock, journals, options } = this.#d;
+    const forgotten = rescued.then(() => (snapshot ? journals.forget(slot, snapshot.record) : undefined));
+    const patience = { waitMs: options.timings.persistBudgetMs, deadline: 0, signal: undefined };
+    await inTime(clock, forgotten, patience).catch(() => undefined);
   }
 
   /** Read, change, compare-and-set, until it stands. `null` from `change`: nothing to do. */

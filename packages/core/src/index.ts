@@ -7,6 +7,7 @@ export { type Connection, internals, type ManagerInternals, type TokenManager } 
 export * from './errors.ts';
 export type { HighQEvents } from './events.ts';
 export * from './expiry.ts';
+export { idFromBytes, idToBytes } from './id-bytes.ts';
 export type { Journal, JournalEntry } from './journal.ts';
 export { memoryStore } from './memory-store.ts';
 export type { Logger, TokenManagerOptions } from './options.ts';

@@ -9,6 +9,11 @@ export interface Place {
   readonly generation: number;
 }
 
+/** `authorizationId`: whose sign-in stands there. */
+export interface Above extends Place {
+  readonly authorizationId?: string | null;
+}
+
 export interface Journalled {
   readonly entry: JournalledPair | null;
   readonly answer: JournalledAnswer | null;
@@ -44,7 +49,7 @@ export class Journals {
    * be read. Rejects when a journal cannot be read: then nobody knows what is in it; and with RecordUnreadableError when
    * there is a higher pair that only a process with another key, or a later version, can open.
    */
-  async newest(slot: GrantSlot, above: Place, beside: string | null = null): Promise<Journalled> {
+  async newest(slot: GrantSlot, above: Above, beside: string | null = null): Promise<Journalled> {
     const lists = await Promise.all(this.#all.map((journal) => journal.read(this.#registration, slot.id)));
     let newest: JournalledPair | null = null;
     let answer: JournalledAnswer | null = null;
@@ -56,13 +61,14 @@ export class Journals {
         const quarantine = this.#answerIn(slot, entry);
         if (quarantine) answer = { quarantine, at: entry.at };
       }
-      const order = compareGrants(entry, newest?.record ?? above);
+      const epoch = this.#hasMoved(slot, entry, above) ? above.epoch : entry.epoch;
+      const order = compareGrants({ ...entry, epoch }, newest?.record ?? above);
       if (order < 0 || (order === 0 && (newest !== null || beside === null))) continue;
       try {
         const { record, pair } = await this.#repository.openBody(slot, entry.body);
         const sound = (pair !== null || record.disconnectedAt !== null) && compareGrants(record, entry) === 0;
         if (sound && (order > 0 || record.refresh?.fingerprint !== beside))
-          newest = { record, pair, at: entry.at };
+          newest = { record: { ...record, epoch }, pair, at: entry.at };
       } catch (error) {
         if (!(error instanceof RecordUnreadableError)) throw error;
         // There is a later pair, and only a process with that key or of that version can take it: nothing is sent without it.
@@ -70,6 +76,16 @@ export class Journals {
       }
     }
     return { entry: newest, answer, pending };
+  }
+
+  /** Of the sign-in that stands, and written before that took the place of one that it had crossed. */
+  #hasMoved(slot: GrantSlot, { body, epoch, generation }: JournalEntry, above: Above): boolean {
+    if (!above.authorizationId || epoch >= above.epoch || generation < above.generation) return false;
+    try {
+      return this.#repository.parse(slot.id, { body }).authorizationId === above.authorizationId;
+    } catch {
+      return false;
+    }
   }
 
   /** An account to be confirmed is beside the pair, in an entry of any position. */

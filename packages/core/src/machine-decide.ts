@@ -53,10 +53,13 @@ export function decide(context: FlightContext, event: Read, polls = 0): Step {
 }
 
 export function replay(found: DecisionBase, then: AfterReplay): Step {
-  const { epoch, generation, refresh } = found.snapshot?.record ?? EMPTY_RECORD;
+  const { epoch, generation, authorizationId, refresh } = found.snapshot?.record ?? EMPTY_RECORD;
   // What was refused may not be the only pair of its generation.
   const beside = then.kind === 'bury' ? (refresh?.fingerprint ?? null) : null;
-  return [{ at: 'replaying', found, then }, [{ type: 'replay', above: { epoch, generation }, beside }]];
+  return [
+    { at: 'replaying', found, then },
+    [{ type: 'replay', above: { epoch, generation, authorizationId }, beside }],
+  ];
 }
 
 /** Step 4: a higher pair than the record's is written in; one that is too old needs a person. */
@@ -136,7 +139,11 @@ function decideOn(
   if (kept) {
     return done({ kind: 'uncertain', reason: 'quarantine', retryAfterMs: context.timings.probeMaxMs });
   }
-  if (record.refused && isAhead(record.refused.notBefore, context.timings.unrecognizedMs, time.store)) {
+  if (
+    !death &&
+    record.refused &&
+    isAhead(record.refused.notBefore, context.timings.unrecognizedMs, time.store)
+  ) {
     const retryAfterMs = record.refused.notBefore - time.store;
     return done({ kind: 'refused_unrecognized', status: 0, retryAfterMs });
   }
@@ -179,15 +186,17 @@ export function probeNotBefore(
   record: GrantRecord,
   storeNow: number,
 ): number {
-  const { probeMs, probeMaxMs } = context.timings;
+  const { probeMs, probeMaxMs, leaseMs } = context.timings;
   const { count, lastAt } = unknownOf(record);
   const distance =
     count <= 1 ? 0 : Math.min(probeMs * 2 ** (count - 2), probeMaxMs) * (1 + 0.1 * context.jitter);
   const { access } = record;
   const works = access && access.fingerprint !== context.deadToken && !datedAhead(access, storeNow);
   const aliveMs = works ? leftMs(access, storeNow) - PROBE_BEFORE_EXPIRY_MS : 0;
-  // A lease that ends in the future, and is over all the same: the clock was set back, and the distance with it.
-  const distanceEnds = lastAt > storeNow + CLOCK_DRIFT_MS ? storeNow : lastAt + distance;
+  // A lease that ends further ahead than any can: the clock was set back, and the distance with it. Up to there it may last:
+  // a crossed sign-in's refresh goes on when its pair has taken the other one's place.
+  const setBack = lastAt > storeNow + leaseMs + CLOCK_DRIFT_MS;
+  const distanceEnds = setBack ? storeNow : lastAt + distance;
   return Math.max(distanceEnds, storeNow + aliveMs);
 }
 

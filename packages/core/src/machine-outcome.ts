@@ -9,7 +9,7 @@ import type {
   Step,
   Unreadable,
 } from './flight.ts';
-import { clear, done, hasAnswer, openSibling, settled } from './machine-parts.ts';
+import { clear, done, hasAnswer, isOurs, openSibling, settled } from './machine-parts.ts';
 import { pairOf, refreshOnly } from './new-pair.ts';
 import { compareGrants, type GrantRecord, type Intent } from './record.ts';
 import type { TokenOutcome } from './token-outcome.ts';
@@ -18,6 +18,7 @@ import {
   carried,
   contestedBy,
   died,
+  placeOf,
   quarantined,
   refusedOnce,
   rotated,
@@ -107,8 +108,8 @@ export function meant(
         const often = count >= UNRECOGNIZED_LIMIT && time.store - since >= UNRECOGNIZED_SPAN_MS;
         if (often && works(since) && !hasAnswer(current))
           return died(refused, 'refused_unrecognized', time.store);
-        // Nobody knows what was refused: the other pair of the same parent has its turn, and this one stays beside it.
-        const other = current.sibling?.authorizationId ? null : openSibling(context, current, time.store);
+        // Nobody knows what was refused: the other pair has its turn, and this one stays beside it.
+        const other = openSibling(context, current, time.store);
         const mine = current.generation === record.generation ? snapshot.pair : null;
         return other && mine
           ? swapped(refused, other, { pair: mine, attemptId: context.attemptId, at: time.store })
@@ -177,8 +178,8 @@ function applied(
     const { authorizationId } = record.sibling;
     const named = { ...keepsake.next, userEmail: keepsake.next.userEmail ?? record.userEmail };
     const taken = authorized(record, named, { event: 'authorized', authorizationId, at, jitter });
-    const { unknown = null } = record.sibling;
-    return { ...taken, unknown, lastAttemptId: attemptId, attemptIds: [attemptId] };
+    const stands = { ...placeOf(record, record.sibling), authorizedAt: record.authorizedAt };
+    return { ...taken, ...stands, lastAttemptId: attemptId, attemptIds: [attemptId] };
   }
   // A probe that was answered came after what was unknown before; another one may still be under way.
   const other = record.intent !== null && record.intent.attemptId !== attemptId;
@@ -294,7 +295,9 @@ function merge(context: FlightContext, flight: Persisting, found: Snapshot | nul
     const { sibling } = record;
     if (keepsake.kind !== 'pair' || !keepsake.next.refresh || !sibling) return over(found);
     const { refresh, access, pair } = keepsake.next;
-    return write({ ...record, sibling: { ...sibling, tokens: pair, access, refresh, unknown: null } });
+    const generation = sibling.generation + 1;
+    const next = { ...sibling, tokens: pair, access, refresh, generation, unknown: null };
+    return write({ ...record, sibling: next });
   }
   // Written although the answer was lost; others may have rotated on since.
   if (record.attemptIds.includes(context.attemptId)) return over(found, true);
@@ -321,18 +324,12 @@ export function siblingFirst(
   snapshot: Snapshot,
   time: EventTime,
 ): Step | null {
-  const { record } = snapshot;
+  const { record, rev } = snapshot;
   const next = openSibling(context, record, time.store);
   if (!next) return null;
   const keepsake: Keepsake = { kind: 'pair', next, epoch: record.epoch, quarantine: null };
-  return [
-    { at: 'persisting', base: record, rev: snapshot.rev, intent, keep: keepsake, journaled: true, tries: 0 },
-    [
-      {
-        type: 'write',
-        expectedRev: snapshot.rev,
-        record: applied(context, record, intent, keepsake, time.store, 'sibling'),
-      },
-    ],
-  ];
+  const taken = applied(context, record, intent, keepsake, time.store, 'sibling');
+  // It is in the store, and not in hand: a write that fails loses nothing, and after a refused one it is looked at anew.
+  const flight: Flight = { at: 'burying', intent: isOurs(record, intent) ? intent : null };
+  return [flight, [{ type: 'write', expectedRev: rev, record: taken }]];
 }

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import type { Snapshot } from './flight.ts';
 import { context, intentOf, ok, Pilot, snapshot, T0 } from './machine.fixture.ts';
 import type { GrantRecord } from './record.ts';
 
@@ -159,5 +160,73 @@ describe('a pair that comes late', () => {
     const moved = { generation: 5, attemptIds: ['x', 'y'], intent: null };
     holder.read(snapshot({ ...moved, refused, sibling: { ...other, generation: 5 } }));
     expect(holder.effect('write').record.sibling?.refresh.fingerprint).not.toBe('rs');
+  });
+});
+
+describe('the pair of another sign-in, which takes the place of one that was refused', () => {
+  const other = {
+    tokens: { access: null, refresh: 'refresh-o' },
+    access: null,
+    refresh: { issuedAt: T0, lifeMs: 1e12, fingerprint: 'ro' },
+    generation: 1,
+    authorizationId: 'other',
+    unknown: { count: 1, since: T0 - 1_000, lastAt: T0 + 179_000 },
+  };
+
+  function sent(): { pilot: Pilot; found: Snapshot } {
+    const pilot = new Pilot()
+      .read(snapshot({ authorizationId: 'mine', sibling: other }))
+      .send({ type: 'connected', time: { store: T0, mono: 0 } })
+      .written();
+    if (pilot.flight.at !== 'sending') throw new Error('not sending');
+    return { pilot, found: pilot.flight.snapshot };
+  }
+
+  function refused(): ReturnType<typeof sent> {
+    const { pilot, found } = sent();
+    pilot.outcome({ kind: 'rejected', error: 'invalid_grant' }).read(found);
+    return { pilot, found };
+  }
+  const promoted = { epoch: 8, generation: 1, authorizationId: 'other', unknown: other.unknown };
+
+  it('I6 is announced before it is presented, whatever else was written beside it', () => {
+    const { pilot, found } = refused();
+    expect(pilot.effect('write').record).toMatchObject(promoted);
+    pilot.refused({ ...found, rev: 9, record: { ...found.record, guessAt: T0 } });
+    expect(pilot.effect('write')).toMatchObject({ expectedRev: 9, record: promoted });
+  });
+
+  it('I5 is taken as it stands: its own refresh may have been answered meanwhile', () => {
+    const { pilot, found } = refused();
+    const newer = { ...other, tokens: { access: 'a', refresh: 'refresh-n' }, unknown: null };
+    const refresh = { ...other.refresh, fingerprint: 'rn' };
+    pilot.refused({ ...found, rev: 9, record: { ...found.record, sibling: { ...newer, refresh } } });
+    expect(pilot.effect('write').record).toMatchObject({ tokens: newer.tokens, unknown: null });
+  });
+
+  it('F18 changes places with one whose refusal nobody recognizes: which of the two ended is not known', () => {
+    const { pilot, found } = sent();
+    pilot.outcome({ kind: 'unrecognized', status: 403, error: null });
+    const record = pilot.effect('write').record;
+    expect(record).toMatchObject({ ...promoted, refused: { count: 1 }, tokens: other.tokens });
+    expect(record.sibling).toMatchObject({
+      authorizationId: 'mine',
+      generation: 3,
+      refresh: { fingerprint: 'r3' },
+    });
+    expect(pilot.written().result).toMatchObject({ kind: 'refused_unrecognized' });
+    expect(found.record.epoch).toBeLessThan(record.epoch);
+  });
+
+  it('I1 I6 is not probed while the lease of its own refresh lasts', () => {
+    const { refresh, authorizationId, unknown } = other;
+    const found = snapshot({ epoch: 8, generation: 1, refresh, authorizationId, unknown });
+    const pilot = new Pilot(context({ known: found })).read(found);
+    expect(pilot.result).toMatchObject({ kind: 'uncertain', retryAfterMs: 179_000 });
+  });
+
+  it('I6 stays where it is when the store does not take it', () => {
+    const { pilot } = refused();
+    expect(pilot.failed('write_failed').asked).not.toContain('hold');
   });
 });

@@ -80,7 +80,8 @@ export function step(context: FlightContext, flight: Flight, event: FlightEvent)
       if (event.type === 'read') return recheck(context, flight.intent, event);
       break;
     case 'burying':
-      if (event.type === 'written') return settled(event.snapshot, false);
+      if (event.type === 'written')
+        return settled(event.snapshot, event.snapshot.record.lastAttemptId === context.attemptId);
       // Somebody wrote beside it: the refusal stands, and is looked at once more before it is believed.
       if (event.type === 'refused')
         return flight.intent ? recheck(context, flight.intent, event) : decide(context, event);

@@ -116,6 +116,52 @@ describe("background: 'await', and callers with little patience", () => {
   });
 });
 
+describe("background: 'await', and a store that takes nothing for long", () => {
+  const count = async (dir: string): Promise<number> =>
+    (await readdir(dir, { recursive: true })).filter((name) => name.endsWith('.json')).length;
+  const rescued = async (dir: string): Promise<void> => {
+    for (let seconds = 0; seconds < 15; seconds += 1) await bench.clock.advance(1_000);
+    await vi.waitFor(async () => expect(await count(dir)).toBe(1));
+  };
+  const folder = async (): Promise<string> => {
+    const dir = await mkdtemp(join(process.env.HQ_RUN_DIR ?? tmpdir(), 'rescued-'));
+    vi.stubEnv('HIGHQ_RESCUE_DIR', dir);
+    return dir;
+  };
+
+  it('F112 F60f F105 an answer that could not be read is rescued like a pair', async () => {
+    const dir = await folder();
+    const { ann, link } = await open();
+    bench.emulator.faults.add({ match: REFRESH, kind: 'wrap-root', times: 1 });
+    bench.emulator.faults.add({ match: REFRESH, kind: 'delay', delayMs: 1_000, times: 1 });
+    await bench.clock.advance(LIFE);
+    const asked = ann.getAccessToken().catch(codeOf);
+    await bench.presented(1);
+    link.down = true;
+    await rescued(dir);
+    link.down = false;
+    expect(await bench.clock.advanceUntil(asked)).toBe('rotation_uncertain');
+  });
+
+  it.each([false, true])(
+    'F112 F60f so is the pair of a sign-in (confirm: %s), until the store has it',
+    async (confirm) => {
+      const dir = await folder();
+      const { ann, link } = await open();
+      const codes = (): number => bench.emulator.ledger.count({ kind: 'presented', tokenType: 'code' });
+      bench.emulator.faults.add({ match: { endpoint: 'token' }, kind: 'delay', delayMs: 1_000, times: 1 });
+      const { code } = await bench.emulator.authorize();
+      const signedIn = ann.exchangeCode(code, { confirm });
+      await vi.waitFor(() => expect(codes()).toBe(2));
+      link.down = true;
+      await rescued(dir);
+      link.down = false;
+      expect((await bench.clock.advanceUntil(signedIn)).state).toBe('active');
+      expect(await count(dir)).toBe(0);
+    },
+  );
+});
+
 describe('a store that answers late', () => {
   it.each([1_900, 2_500, 6_000])('I5 takes a pair in hand, %i ms after it was asked', async (latencyMs) => {
     bench = await Bench.open({ registrations: [{ tokenExpirationMs: LIFE }], reuse: 'family-revoked' });

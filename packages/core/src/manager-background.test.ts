@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { BusyStore } from './busy-store.fixture.ts';
-import { Bench, MINUTE } from './manager.fixture.ts';
+import { Bench, type ManagerOptions, MINUTE } from './manager.fixture.ts';
 import { storeJournal } from './store-journal.ts';
 
 const LIFE = 30 * MINUTE;
@@ -12,19 +12,13 @@ afterEach(async () => {
   await bench.close();
 });
 
-type Options = Parameters<Bench['manager']>[0];
-
-async function connected(options: Options = {}) {
-  bench = await Bench.open({ registrations: [{ tokenExpirationMs: LIFE }] });
-  store = new BusyStore();
-  const start = (more: Options = {}) => bench.manager({ store, ...options, ...more });
-  const manager = start();
-  const connection = manager.connection('ann');
-  await bench.signIn(connection);
-  return { manager, connection, start };
+async function connected(options: ManagerOptions = {}) {
+  const opened = await Bench.connected(new BusyStore(), options);
+  ({ bench, store } = opened);
+  return opened;
 }
 
-const presented = (): number => bench.emulator.ledger.count({ kind: 'presented', tokenType: 'refresh' });
+const presented = (): number => bench.refreshes;
 
 describe("background: 'await'", () => {
   /** What a platform that stops the process at this instant would cut off. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { fileJournal } from './file-journal.ts';
 import { FlakyStore } from './flaky-store.fixture.ts';
-import { Bench, DAY, HOUR, MINUTE } from './manager.fixture.ts';
+import { Bench, DAY, HOUR, type ManagerOptions, MINUTE } from './manager.fixture.ts';
 import { memoryStore } from './memory-store.ts';
 import { someKey } from './options.fixture.ts';
 import { storeJournal } from './store-journal.ts';
@@ -29,17 +29,10 @@ afterEach(async () => {
   await bench.close();
 });
 
-type Options = Parameters<Bench['manager']>[0];
-
-async function connected(options: Options = {}) {
-  bench = await Bench.open({ registrations: [{ tokenExpirationMs: 30 * MINUTE }] });
-  store = new FlakyStore();
-  const start = (more: Options = {}) => bench.manager({ store, ...options, ...more });
-  const manager = start();
-  const connection = manager.connection('ann');
-  await bench.signIn(connection);
-  const presented = () => bench.emulator.ledger.count({ kind: 'presented', tokenType: 'refresh' });
-  return { manager, connection, start, presented };
+async function connected(options: ManagerOptions = {}) {
+  const opened = await Bench.connected(new FlakyStore(), options);
+  ({ bench, store } = opened);
+  return { ...opened, presented: () => bench.refreshes };
 }
 
 /** A refresh that is answered while the store is down: the pair is in this process's memory. */

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { FlakyStore } from './flaky-store.fixture.ts';
 import type { Journal } from './journal.ts';
-import { Bench, MINUTE } from './manager.fixture.ts';
+import { Bench, type ManagerOptions, MINUTE } from './manager.fixture.ts';
 import { memoryStore } from './memory-store.ts';
 import { storeJournal } from './store-journal.ts';
 import type { parseTokenResponse } from './token-response.ts';
@@ -34,17 +34,10 @@ afterEach(async () => {
   await bench.close();
 });
 
-type Options = Parameters<Bench['manager']>[0];
-
-async function connected(options: Options = {}) {
-  bench = await Bench.open({ registrations: [{ tokenExpirationMs: 30 * MINUTE }] });
-  store = new FlakyStore();
-  const start = (more: Options = {}) => bench.manager({ store, ...options, ...more });
-  const manager = start();
-  const connection = manager.connection('ann');
-  await bench.signIn(connection);
-  const presented = () => bench.emulator.ledger.count({ kind: 'presented', tokenType: 'refresh' });
-  return { manager, connection, start, presented };
+async function connected(options: ManagerOptions = {}) {
+  const opened = await Bench.connected(new FlakyStore(), options);
+  ({ bench, store } = opened);
+  return { ...opened, presented: () => bench.refreshes };
 }
 
 /** A refresh that is answered under another root while the store is down: the answer is in memory only. */

@@ -2,7 +2,7 @@ import { afterEach, describe, expect, it, vi } from 'vitest';
 import { BusyStore } from './busy-store.fixture.ts';
 import { systemClock } from './clock.ts';
 import type { HighQEvents } from './events.ts';
-import { Bench, MINUTE } from './manager.fixture.ts';
+import { Bench, type ManagerOptions, MINUTE } from './manager.fixture.ts';
 
 const LIFE = 30 * MINUTE;
 let bench: Bench;
@@ -13,19 +13,13 @@ afterEach(async () => {
   await bench.close();
 });
 
-type Options = Parameters<Bench['manager']>[0];
-
-async function connected(options: Options = {}) {
-  bench = await Bench.open({ registrations: [{ tokenExpirationMs: LIFE }] });
-  store = new BusyStore();
-  const start = (more: Options = {}) => bench.manager({ store, ...options, ...more });
-  const manager = start();
-  const connection = manager.connection('ann');
-  await bench.signIn(connection);
-  return { manager, connection, start };
+async function connected(options: ManagerOptions = {}) {
+  const opened = await Bench.connected(new BusyStore(), options);
+  ({ bench, store } = opened);
+  return opened;
 }
 
-const presented = (): number => bench.emulator.ledger.count({ kind: 'presented', tokenType: 'refresh' });
+const presented = (): number => bench.refreshes;
 
 describe('a listener that fails', () => {
   const LATER = 'throws in a later turn';

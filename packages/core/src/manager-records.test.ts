@@ -1,6 +1,6 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { type Connection, internals, type TokenManager } from './contracts.ts';
-import { Bench, DAY, HOUR, MINUTE } from './manager.fixture.ts';
+import { Bench, DAY, HOUR, type ManagerOptions, MINUTE } from './manager.fixture.ts';
 import { memoryStore } from './memory-store.ts';
 import { RestoredStore } from './restored-store.fixture.ts';
 import { storeJournal } from './store-journal.ts';
@@ -13,19 +13,13 @@ let bench: Bench;
 let store: RestoredStore;
 afterEach(() => bench.close());
 
-type Options = Parameters<Bench['manager']>[0];
-
-async function connected(options: Options = {}) {
-  bench = await Bench.open({ registrations: [{ tokenExpirationMs: LIFE }] });
-  store = new RestoredStore();
-  const start = (more: Options = {}) => bench.manager({ store, ...options, ...more });
-  const manager = start();
-  const connection = manager.connection('ann');
-  await bench.signIn(connection);
-  return { manager, connection, start };
+async function connected(options: ManagerOptions = {}) {
+  const opened = await Bench.connected(new RestoredStore(), options);
+  ({ bench, store } = opened);
+  return opened;
 }
 
-const presented = (): number => bench.emulator.ledger.count({ kind: 'presented', tokenType: 'refresh' });
+const presented = (): number => bench.refreshes;
 
 /** The newest token of its kind that the emulator gave out. */
 function newest(tokenType: 'access' | 'refresh'): string {

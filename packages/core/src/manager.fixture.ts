@@ -7,6 +7,7 @@ import { someKey } from './options.fixture.ts';
 import type { TokenManagerOptions } from './options.ts';
 import { ManualClock } from './testing/manual-clock.ts';
 import { createTestManager } from './testing/test-manager.ts';
+import type { TokenStore } from './token-store.ts';
 
 export const MINUTE = 60_000;
 export const HOUR = 60 * MINUTE;
@@ -23,6 +24,8 @@ const EVENTS = [
   'anomaly',
   'disconnected',
 ] as const;
+
+export type ManagerOptions = Partial<TokenManagerOptions>;
 
 /** An emulator, a manager and one clock for both, which stands still until it is moved. */
 export class Bench {
@@ -46,7 +49,20 @@ export class Bench {
     return new Bench(clock, emulator);
   }
 
-  manager(options: Partial<TokenManagerOptions> = {}): TokenManager {
+  /** One connection that is signed in, on a store of the test's own; `start` opens further managers like its first. */
+  static async connected<S extends TokenStore>(
+    store: S,
+    { lifeMs = 30 * MINUTE, ...options }: ManagerOptions & { readonly lifeMs?: number } = {},
+  ) {
+    const bench = await Bench.open({ registrations: [{ tokenExpirationMs: lifeMs }] });
+    const start = (more: ManagerOptions = {}): TokenManager => bench.manager({ store, ...options, ...more });
+    const manager = start();
+    const connection = manager.connection('ann');
+    await bench.signIn(connection);
+    return { bench, store, manager, connection, start };
+  }
+
+  manager(options: ManagerOptions = {}): TokenManager {
     const manager = createTestManager(this.emulator.env, {
       store: this.store,
       clock: this.clock,
@@ -63,10 +79,14 @@ export class Bench {
     await connection.exchangeCode(code);
   }
 
+  /** How many refresh tokens were presented so far. */
+  get refreshes(): number {
+    return this.emulator.ledger.count({ kind: 'presented', tokenType: 'refresh' });
+  }
+
   /** Resolves when `count` refresh tokens were presented; real I/O takes no time on the clock. */
   async presented(count: number): Promise<void> {
-    const refreshes = { kind: 'presented', tokenType: 'refresh' } as const;
-    await vi.waitFor(() => expect(this.emulator.ledger.count(refreshes)).toBe(count), {
+    await vi.waitFor(() => expect(this.refreshes).toBe(count), {
       timeout: 10_000,
       interval: 5,
     });

@@ -11,7 +11,7 @@ import type {
   Snapshot,
 } from './flight.ts';
 import type { Found, GrantRepository, GrantSlot } from './grant-repository.ts';
-import type { Journalled, Journals, Place } from './journals.ts';
+import type { Above, Journalled, Journals } from './journals.ts';
 import { step, takeOff } from './machine.ts';
 import { compareGrants, type GrantRecord, type Intent } from './record.ts';
 import { safeError } from './redact.ts';
@@ -187,7 +187,7 @@ export async function runFlight(shell: FlightShell): Promise<FlightResult> {
   };
 
   /** What lay unread while this process was stopped shows a journal as it was before. */
-  const newestInJournals = async (above: Place, beside: string | null): Promise<Journalled> => {
+  const newestInJournals = async (above: Above, beside: string | null): Promise<Journalled> => {
     for (let tries = 1; ; tries += 1) {
       const asked = { wall: shell.clock.now(), mono: shell.clock.monotonic() };
       const found = await shell.journals.newest(shell.slot, above, beside);
@@ -205,12 +205,13 @@ export async function runFlight(shell: FlightShell): Promise<FlightResult> {
 
   /** The answer to a write shows the row, too: one that comes too late counts as a read. */
   const noted = (writing: ReturnType<GrantRepository['write']>): typeof writing => {
-    reads.add(
-      storeEvent(async () => {
-        const { ok: _, ...found } = await writing;
-        return { type: 'read', ...found };
-      }, 'read_failed'),
-    );
+    const shown = storeEvent(async () => {
+      const { ok: _, ...found } = await writing;
+      return { type: 'read', ...found };
+    }, 'read_failed');
+    // What is wrong with it the write itself says.
+    shown.catch(() => undefined);
+    reads.add(shown);
     return writing;
   };
 

@@ -13,6 +13,7 @@ import { GrantNews } from './grant-news.ts';
 import { GrantRepository } from './grant-repository.ts';
 import type { HeldGrant } from './held-grant.ts';
 import { jitterOf } from './jitter.ts';
+import type { Journal } from './journal.ts';
 import { Journals } from './journals.ts';
 import { type ResolvedOptions, resolveOptions, type TokenManagerOptions } from './options.ts';
 import { Refresher } from './refresher.ts';
@@ -37,9 +38,11 @@ export function createTokenManager(given: TokenManagerOptions): TokenManager {
   return assembleManager(resolveOptions(given));
 }
 
-/** What a simulation puts in the place of the network. */
+/** What a simulation puts in the place of the network, and of the disk. */
 export interface Seams {
   readonly endpoint?: TokenEndpoint;
+  /** In the place of the rescue folder. */
+  readonly rescue?: Journal;
 }
 
 /** Joins the parts. */
@@ -68,7 +71,8 @@ export function assembleManager(options: ResolvedOptions, seams: Seams = {}): To
   const transport = apiTransport(instanceUrl, options.http);
   const hub = new EventHub();
   const news = new GrantNews({ options, repository, hub });
-  const rescue = options.rescueDir ? rescueFolder(options.rescueDir, options.journals) : null;
+  const rescue =
+    seams.rescue ?? (options.rescueDir ? rescueFolder(options.rescueDir, options.journals) : null);
   const journals = new Journals(options.journals, rescue, repository, registration);
   const gate = new RegistrationGate(store, registration, timings);
   const refresher = new Refresher({ options, clock, repository, endpoint, news, journals, gate });

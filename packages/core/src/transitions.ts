@@ -208,26 +208,42 @@ export function withAnswer(
   };
 }
 
-/** The two pairs of one parent change places, under a generation of its own: what is presented next is never unclear. */
+/**
+ * The two pairs of one parent, or of two sign-ins that crossed, change places, under a generation or an epoch of its own: what
+ * is presented next is never unclear.
+ */
 export function swapped(
   record: GrantRecord,
   other: NewPair,
   by: { readonly pair: TokenPair; readonly attemptId: string; readonly at: number },
 ): GrantRecord {
-  const generation = record.generation + 1;
-  const { access, refresh } = record;
-  const detail = 'the second pair of the same answer is tried next';
+  const { access, refresh, authorizationId, unknown, attemptIds, sibling } = record;
+  const crossed = sibling?.authorizationId ? sibling : null;
+  const generation = crossed ? crossed.generation : record.generation + 1;
+  const mine = refresh && { tokens: by.pair, access, refresh, generation };
+  const detail = `the second pair of ${crossed ? 'two sign-ins' : 'the same answer'} is tried next`;
   return {
     ...record,
-    generation,
+    ...(crossed ? placeOf(record, crossed) : { generation }),
     tokens: other.pair,
     access: other.access,
     refresh: other.refresh,
-    sibling: refresh && { tokens: by.pair, access, refresh, generation },
+    sibling: mine && crossed ? { ...mine, generation: record.generation, authorizationId, unknown } : mine,
     lastAttemptId: by.attemptId,
-    attemptIds: [...record.attemptIds, by.attemptId].slice(-ATTEMPTS_LENGTH),
+    attemptIds: [...(crossed ? [] : attemptIds), by.attemptId].slice(-ATTEMPTS_LENGTH),
     history: withHistory(record, { at: by.at, event: 'repaired', generation, detail }),
   };
+}
+
+/**
+ * Where the pair of a crossed sign-in stands when it takes the other one's place. No sign-in of now: who has left since stays
+ * away, though the store may have forgotten it (T8). It goes on counting its own generations: a journal may hold the next.
+ */
+export function placeOf(
+  { epoch }: GrantRecord,
+  { generation, authorizationId = null, unknown = null }: NonNullable<GrantRecord['sibling']>,
+): Pick<GrantRecord, 'epoch' | 'generation' | 'authorizationId' | 'unknown'> {
+  return { epoch: epoch + 1, generation, authorizationId, unknown };
 }
 
 /** Counts the lapsed intent of a record in; an announcement sends nothing and does not count. */
@@ -249,14 +265,14 @@ export function uncertain(record: GrantRecord): boolean {
  * that does not stand waits beside the other, with whatever is under way for it.
  */
 export function beside(record: GrantRecord, other: GrantRecord, pair: TokenPair | null): GrantRecord {
-  const { refresh, access, authorizationId, userEmail } = other;
+  const { refresh, access, authorizationId, generation, userEmail } = other;
   const isSame = (userEmail ?? '') === (record.userEmail ?? '');
   if (!pair || !refresh || other.dead || authorizationId === null || !isSame || record.tokens === null)
     return record;
   const unknown = uncertain(other) ? unknownOf(other) : null;
   return {
     ...record,
-    sibling: { tokens: pair, access, refresh, generation: 1, authorizationId, unknown },
+    sibling: { tokens: pair, access, refresh, generation, authorizationId, unknown },
   };
 }
 

@@ -2,6 +2,7 @@ import {
   assertInstants,
   type CasResult,
   ConfigurationError,
+  idToBytes,
   isHighQError,
   type ListedRow,
   type ListQuery,
@@ -13,7 +14,6 @@ import {
 } from '@hq-oauth/core';
 import { withConnection } from './connection.ts';
 import { Deadline } from './deadline.ts';
-import { toBytes } from './id-bytes.ts';
 import { isMissingTable, isRolledBack, notMigrated, unavailable } from './postgres-errors.ts';
 import { isPool, type PgPool } from './postgres-pool.ts';
 import { assertPrimary, listedRowsOf, numberIn, rowOf } from './rows.ts';
@@ -123,7 +123,7 @@ class PooledStore implements PostgresStore {
     const { registration, kind, id } = key;
     const { state, dueAt, expiresAt, body } = next;
     const values = [
-      ...[String(Math.ceil(this.#timeoutMs / 2)), toBytes(registration), kind, toBytes(id)],
+      ...[String(Math.ceil(this.#timeoutMs / 2)), idToBytes(registration), kind, idToBytes(id)],
       ...[state, dueAt, expiresAt, body],
       ...(expectedRev === null ? [] : [expectedRev]),
     ];
@@ -161,10 +161,10 @@ class PooledStore implements PostgresStore {
       throw new RangeError('list takes either after or dueBefore, not both');
     }
     const values = [
-      ...[toBytes(registration), kind, limit],
+      ...[idToBytes(registration), kind, limit],
       ...(state === undefined ? [] : [state]),
       ...(dueBefore === undefined ? [] : [dueBefore]),
-      ...(after === undefined ? [] : [toBytes(after)]),
+      ...(after === undefined ? [] : [idToBytes(after)]),
     ];
     return this.#operation(async (ask) => {
       const rows = await ask(this.#statements.list(query), values);
@@ -180,7 +180,7 @@ class PooledStore implements PostgresStore {
   }
 
   async #read(ask: Ask, { registration, kind, id }: StoreKey): Promise<ReadResult> {
-    const [answer] = await ask(this.#statements.read, [toBytes(registration), kind, toBytes(id)]);
+    const [answer] = await ask(this.#statements.read, [idToBytes(registration), kind, idToBytes(id)]);
     assertPrimary(answer);
     return Object.freeze({ row: rowOf(answer), now: numberIn(answer, 'now') });
   }

@@ -4,6 +4,9 @@ import { describe } from 'vitest';
 import { NO_POSTGRES, newSchema, openPool } from './pool.fixture.ts';
 import { postgresStore } from './postgres-store.ts';
 
+/** The suite lets 500 operations wait in line for each pool, beside whatever else runs on the machine. */
+const PATIENCE_MS = 60_000;
+
 describe.skipIf(NO_POSTGRES)('on a real PostgreSQL', () => {
   const pools = [openPool(), openPool()] as const;
   const schemas = new WeakMap<TokenStore, string>();
@@ -14,11 +17,12 @@ describe.skipIf(NO_POSTGRES)('on a real PostgreSQL', () => {
     clock: null,
     async create() {
       const schema = newSchema();
-      const store = postgresStore({ pool: pools[0], schema });
+      const store = postgresStore({ pool: pools[0], schema, timeoutMs: PATIENCE_MS });
       await store.migrate();
       schemas.set(store, schema);
       return store;
     },
-    reopen: async (store) => postgresStore({ pool: pools[1], schema: schemas.get(store) ?? '' }),
+    reopen: async (store) =>
+      postgresStore({ pool: pools[1], schema: schemas.get(store) ?? '', timeoutMs: PATIENCE_MS }),
   });
 });

@@ -1,5 +1,4 @@
-import type { ListedRow, StoredState, StoreRow } from '@hq-oauth/core';
-import { fromBytes } from './id-bytes.ts';
+import { idFromBytes, type ListedRow, type StoredState, type StoreRow } from '@hq-oauth/core';
 
 const STATES = new Set<string>(['connected', 'pending', 'reauth_required', 'disconnected', 'other']);
 
@@ -15,7 +14,7 @@ export function listedRowsOf(rows: readonly unknown[]): readonly ListedRow[] {
 }
 
 function listedRowOf(columns: unknown): ListedRow {
-  const id = fromBytes(Buffer.from(textIn(columns, 'id') ?? '', 'hex'));
+  const id = idFromBytes(Buffer.from(textIn(columns, 'id') ?? '', 'hex'));
   return Object.freeze({ ...fieldsOf(columns), id });
 }
 

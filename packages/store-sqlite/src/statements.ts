@@ -1,6 +1,14 @@
 import type { DatabaseSync, StatementSync } from 'node:sqlite';
-import type { ListedRow, ListQuery, StoredState, StoreKey, StoreRow, StoreValue } from '@hq-oauth/core';
-import { fromBytes, toBytes } from './id-bytes.ts';
+import {
+  idFromBytes,
+  idToBytes,
+  type ListedRow,
+  type ListQuery,
+  type StoredState,
+  type StoreKey,
+  type StoreRow,
+  type StoreValue,
+} from '@hq-oauth/core';
 
 /** Only a login ends by time: whatever its writer says, a row that holds tokens stays. */
 const ALIVE = `NOT (kind = 'login' AND expires_at IS NOT NULL AND expires_at <= :now)`;
@@ -111,19 +119,19 @@ export class Statements {
     const after = last?.id ?? query.after;
     const byDue = dueBefore !== undefined;
     const parameters = {
-      registration: toBytes(registration),
+      registration: idToBytes(registration),
       kind,
       now,
       limit,
       ...(byDue ? { dueBefore } : {}),
       ...(state === undefined ? {} : { state }),
-      ...(after === undefined ? {} : { after: toBytes(after) }),
+      ...(after === undefined ? {} : { after: idToBytes(after) }),
       ...(byDue && last ? { afterDue: last.dueAt } : {}),
     };
     const rows: ListedRow[] = [];
     let length = 0;
     for (const columns of this.#list(byDue, state !== undefined, after !== undefined).iterate(parameters)) {
-      const row = Object.freeze({ ...rowOf(columns), id: fromBytes(bytesIn(columns, 'id')) });
+      const row = Object.freeze({ ...rowOf(columns), id: idFromBytes(bytesIn(columns, 'id')) });
       rows.push(row);
       length += row.body.length;
       if (length >= SLICE_LENGTH) break;
@@ -153,7 +161,7 @@ function bind({ registration, kind, id }: StoreKey): {
   kind: string;
   id: Uint8Array;
 } {
-  return { registration: toBytes(registration), kind, id: toBytes(id) };
+  return { registration: idToBytes(registration), kind, id: idToBytes(id) };
 }
 
 function rowOf(columns: Columns): StoreRow {

@@ -46,7 +46,6 @@ export class Ending {
   /** One process may have in a journal of its own what the others have lost. */
   async #anybody(id: string, answer: Failed): Promise<Answer> {
     if (answer.code !== 'reauthorization_required') return answer;
-    let last: Answer = answer;
     for (let index = 0; index < this.#world.places.length; index += 1) {
       let again = await this.#ask(id, index);
       for (
@@ -57,10 +56,9 @@ export class Ending {
         await this.#world.queue.run(this.#world.queue.now + again.retryAfterMs + LEASE_MS);
         again = await this.#ask(id, index);
       }
-      last = again;
-      if (again.kind === 'token') break;
+      if (again.kind === 'token') return again;
     }
-    return last;
+    return answer;
   }
 
   async #everywhere(id: string, token: string): Promise<void> {
@@ -139,8 +137,8 @@ export class Ending {
   }
 
   #lost(id: string, family: Family, reason: string): void {
-    const { oracle, store, provider, shelves, plan } = this.#world;
-    const { live, found } = oracle.remains(family.id, store.rows, shelves);
+    const { oracle, store, provider, allShelves, plan } = this.#world;
+    const { live, found } = oracle.remains(family.id, store.rows, allShelves);
     // Counted from the first intent of the pair's generation, and so perhaps a little early.
     if (reason === 'refresh_token_expired') return;
     if (found.length > 0) {
@@ -182,8 +180,11 @@ export class Ending {
 
   /** What a living process knows, the store knows in the end (I3). */
   async checkRepairs(): Promise<void> {
-    const { oracle, store, plan, queue } = this.#world;
-    // One that slept until now tries again every other second.
+    const { oracle, store, plan, queue, places } = this.#world;
+    // One that slept until now tries again every other second; one that waits for a pause reads when it is asked again.
+    await queue.run(queue.now + 10_000);
+    for (let n = 0; n < plan.config.connections; n += 1)
+      for (let index = 0; index < places.length; index += 1) await this.#ask(`c${n}`, index);
     await queue.run(queue.now + 10_000);
     for (let n = 0; n < plan.config.connections; n += 1) {
       const row = store.rows.get(`grant:c${n}`);

@@ -14,7 +14,12 @@ function above(a: JournalEntry, b: { readonly epoch: number; readonly generation
   return a.epoch - b.epoch || a.generation - b.generation;
 }
 
-export function simJournal(process: SimProcess, shelf: Shelf, store: SimStore, oracle: Oracle): Journal {
+/** `keepsNewest`: as journals do, and the rescue folder does not. */
+export function simJournal(
+  process: SimProcess,
+  shelf: Shelf,
+  { store, oracle, keepsNewest }: { store: SimStore; oracle: Oracle; keepsNewest: boolean },
+): Journal {
   const path = { reachable: () => true, lost: () => new Error('the journal did not answer') };
   return {
     name: 'simulated',
@@ -59,7 +64,9 @@ export function simJournal(process: SimProcess, shelf: Shelf, store: SimStore, o
           );
           if (!newest) return;
           const keep = (entry: JournalEntry): boolean =>
-            entry.connectionId !== connectionId || above(entry, below) >= 0 || above(entry, newest) >= 0;
+            entry.connectionId !== connectionId ||
+            above(entry, below) >= 0 ||
+            (keepsNewest && above(entry, newest) >= 0);
           shelf.entries = shelf.entries.filter(keep);
         },
         path,

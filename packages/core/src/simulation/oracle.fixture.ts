@@ -77,6 +77,9 @@ export class Oracle {
   readonly history: string[] = [];
   readonly windows = new Map<number, Set<Window>>();
   readonly forgotAt = new Map<string, number>();
+  /** Of whom a process could not open what another had just written, and said so to the person that signed in. */
+  readonly unwritable = new Set<string>();
+  readonly #nameless = new Set<string>();
   storeHinderedUntil = 0;
   readonly #provider: Provider;
   readonly #world: World;
@@ -157,7 +160,9 @@ export class Oracle {
   readAnswered(process: SimProcess, id: string, row: StoreRow | null): void {
     const known = this.#known(process, id);
     known.readAt = this.#world.now();
-    if (process.glances.delete(id) || !row) return;
+    const glances = process.glances.get(id) ?? 0;
+    process.glances.set(id, Math.max(0, glances - 1));
+    if (glances > 0 || !row) return;
     const view = viewOf(row.body);
     if (view.connected && view.refresh === null && view.held.length === 0) return;
     this.#learn(known, view);
@@ -225,11 +230,12 @@ export class Oracle {
       const fate = this.#fate(text);
       fate.storedAt = now;
       fate.storedFirst ??= now;
-      fate.wiped = false;
+      if (text !== next.pending) fate.wiped = false;
     }
     if (next.refresh) this.#landed(id, before, next, next.refresh);
     const known = this.#known(process, id);
-    if (next.intent?.kind === 'announce') {
+    // Whatever else is written meanwhile takes the announcement along.
+    if (next.intent?.kind === 'announce' && next.intent.attemptId !== before?.intent?.attemptId) {
       const over = !before?.intent || before.intent.leaseUntil <= this.#world.storeNow() + 1;
       known.announced = { view: next, at: now, leaseOver: over };
     }
@@ -320,7 +326,8 @@ export class Oracle {
       if (!refusal) this.violated('I7', `${id} dead (${reason}) without a refusal`);
       else if (read < refusal.outcomeAt) this.violated('I7', `${id} dead (${reason}) without a second look`);
     }
-    const spared = before.held.filter((text) => text !== before.refresh && this.#liveText(text));
+    const others = standingIn(before).filter((text) => text !== before.refresh);
+    const spared = others.filter((text) => this.#liveText(text));
     if (spared.length > 0) this.violated('I7', `${id} dead while its row holds a live refresh token`);
   }
 
@@ -336,8 +343,8 @@ export class Oracle {
     for (const text of view.held) this.#fate(text).journaled.push({ shelf, at: this.#world.now() });
   }
 
-  replayed(process: SimProcess, id: string, _entries: readonly JournalEntry[], _shelf: Shelf): void {
-    this.#known(process, id).replayedAt = this.#world.now();
+  replayed(process: SimProcess, id: string, _entries: readonly JournalEntry[], shelf: Shelf): void {
+    if (shelf.shared) this.#known(process, id).replayedAt = this.#world.now();
   }
 
   // The token endpoint
@@ -468,6 +475,8 @@ export class Oracle {
   #windowOf(sent: SentRequest, fate: Fate, child: RefreshToken): Window | null {
     const holder = fate.receivedBy;
     const forgotAt = this.forgotAt.get(child.family.user) ?? -1;
+    // What kept others out until it presents this: nobody told its writer that it is gone.
+    if (forgotAt >= sent.intentAt) return 'forgotten by the store';
     if (fate.storedFirst !== null && fate.storedFirst <= forgotAt) return 'forgotten by the store';
     // A person who left, or signed in again, has no use for it: its holder let go of it, and then the store forgot that.
     const ended = this.#grantEnded.get(child.family.user) ?? -1;
@@ -480,9 +489,15 @@ export class Oracle {
     );
     if (seen) return null;
     if (fate.storedAt !== null && fate.storedAt < sent.intentAt) return null;
-    if (!holder.alive) return fate.journaled.length > 0 ? 'written nowhere in time' : 'died with it';
+    if (!holder.alive) return this.#endedWith(holder, fate);
     const free = sent.at - Math.max(fate.receivedAt, holder.hinderedUntil, this.storeHinderedUntil);
     return free > SETTLE_MS ? null : 'written nowhere in time';
+  }
+
+  /** A process that ends in order, and has a place for what the store does not take, leaves it there. */
+  #endedWith(holder: SimProcess, fate: Fate): Window | null {
+    if (fate.journaled.length > 0) return 'written nowhere in time';
+    return holder.closed && holder.hasPlace && !holder.misplaced ? null : 'died with it';
   }
 
   told(process: SimProcess, sent: SentRequest, outcome: TokenOutcome, grant: Grant | null): void {
@@ -500,6 +515,8 @@ export class Oracle {
         fate.receivedAt = this.#world.now();
       }
     }
+    // Half an answer names no account: it is not kept beside one, which might be somebody else's.
+    if (grant && outcome.kind === 'unusable' && !sent.token) this.#nameless.add(grant.refresh.family.user);
     if (grant && outcome.kind === 'ok' && !sent.token)
       this.#signIns.push({ process, refresh: grant.refresh });
     const id = sent.token?.family.user;
@@ -582,12 +599,12 @@ export class Oracle {
     const family = this.#provider.families[familyId - 1];
     const live = (family?.refreshTokens ?? []).filter((token) => this.#provider.isLive(token));
     const row = rows.get(`grant:${family?.user}`);
-    const held = new Set(row ? viewOf(row.body).held : []);
+    const held = new Set(row ? standingIn(viewOf(row.body)) : []);
     for (const shelf of shelves) {
       for (const entry of shelf.entries) {
         const view = viewOf(entry.body);
         const standing = row ? compare(view, viewOf(row.body)) > 0 : true;
-        if (standing) for (const text of view.held) held.add(text);
+        if (standing) for (const text of standingIn(view)) held.add(text);
       }
     }
     return { live, found: live.filter((token) => held.has(token.text)) };
@@ -613,7 +630,7 @@ export class Oracle {
 
   /** A live refresh token of this connection that was in the store, and that nobody has left or forgotten. */
   letGo(id: string): string | null {
-    if (this.#everLeft.has(id) || this.forgotAt.has(id)) return null;
+    if (this.#everLeft.has(id) || this.forgotAt.has(id) || this.#nameless.has(id)) return null;
     const families = this.#provider.families.filter(({ user, epoch }) => user === id && epoch !== null);
     const live = families
       .flatMap(({ refreshTokens }) => refreshTokens)
@@ -625,7 +642,7 @@ export class Oracle {
   /** A sign-in's pair that came back to a process which lived on, and was written nowhere. */
   checkSignIns(id: string): void {
     const newest = this.#provider.families.filter(({ user }) => user === id).at(-1);
-    if (!newest || newest.epoch !== null || this.#everLeft.has(id)) return;
+    if (!newest || newest.epoch !== null || this.#everLeft.has(id) || this.unwritable.has(id)) return;
     const given = this.#signIns.find(({ refresh }) => refresh.family === newest);
     // Kept beside the sign-in that crossed it.
     if (given && this.#fate(given.refresh.text).storedAt !== null) return;
@@ -644,9 +661,14 @@ export class Oracle {
     if (fate.wiped) return 'forgotten by the store';
     if (!fate.receivedBy) return 'never arrived';
     if (fate.storedAt !== null) return null;
-    if (!fate.receivedBy.alive) return fate.journaled.length > 0 ? 'written nowhere in time' : 'died with it';
+    if (!fate.receivedBy.alive) return this.#endedWith(fate.receivedBy, fate);
     return null;
   }
+}
+
+/** Of grants that somebody has said yes to. */
+function standingIn({ held, pending }: RowView): string[] {
+  return held.filter((text) => text !== pending);
 }
 
 function pointOf(kind: 'refresh' | 'announce' | 'probe' | 'repair'): Point {

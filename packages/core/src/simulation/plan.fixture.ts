@@ -17,6 +17,10 @@ export interface Config extends Switches {
   readonly connections: number;
   readonly journal: 'none' | 'private' | 'shared';
   readonly background: 'detached' | 'await';
+  /** Two sign-ins meet; or an account waits to be confirmed, beside what else goes on. */
+  readonly people: 'one at a time' | 'crossing' | 'confirming';
+  /** Processes end in order, too, and start again: with a place of their own for what the store does not take, or without. */
+  readonly shutdowns: 'none' | 'rescue' | 'no place';
   /** A machine sleeps, or its wall clock is set: both at once leave no clock to go by. */
   readonly clocks: 'suspend' | 'jump';
   /** Chance of a fault at a rare wait; a tenth of it at the frequent ones. */
@@ -28,7 +32,17 @@ export interface Config extends Switches {
 
 export interface UserEvent {
   readonly at: number;
-  readonly kind: 'sign-in' | 'call' | 'force' | 'disconnect' | 'revoke';
+  readonly kind:
+    | 'sign-in'
+    | 'propose'
+    | 'confirm'
+    | 'reject'
+    | 'call'
+    | 'force'
+    | 'disconnect'
+    | 'revoke'
+    | 'close'
+    | 'outage';
   readonly process: number;
   readonly id: string;
 }
@@ -98,6 +112,8 @@ const WAYS: Partial<
       processes: 3,
       connections: 1,
       density: 0.02,
+      people: 'one at a time',
+      shutdowns: 'none',
     },
     opening: [
       { point: 'send', kind: 'stop', ms: 9 * MINUTE },
@@ -120,11 +136,16 @@ export function planOf(seed: number, switches: Partial<Config> = {}): Plan {
   const way = target ? WAYS[target.point] : undefined;
   const shortYear = chance(seed, 'year') < 0.06;
   const expiresIn = pick('expires', ['number', 'number', 'number', 'missing'] as const);
+  const people =
+    switches.people ??
+    pick('people', ['one at a time', 'one at a time', 'one at a time', 'crossing', 'confirming'] as const);
   const config: Config = {
     processes: pick('processes', [2, 2, 3, 4, 5]),
     connections: pick('connections', [1, 1, 2]),
     journal: pick('journal', ['none', 'none', 'private', 'shared']),
     background: pick('background', ['detached', 'detached', 'await']),
+    people,
+    shutdowns: pick('shutdowns', ['none', 'none', 'rescue', 'rescue', 'no place']),
     clocks: pick('clocks', ['suspend', 'jump']),
     density: pick('density', [0.02, 0.06, 0.15]),
     durationMs: 75 * MINUTE,
@@ -140,6 +161,8 @@ export function planOf(seed: number, switches: Partial<Config> = {}): Plan {
     expiresIn,
     accessLifeMs: expiresIn === 'missing' ? 30 * MINUTE : pick('life', [30 * MINUTE, 30 * MINUTE, 5 * HOUR]),
     ...way?.config,
+    // With the newest grant only, an account that is never confirmed has ended the one that stands.
+    ...(people === 'confirming' ? { grants: 'many' } : {}),
     ...(target?.kind === 'suspend' ? { clocks: 'suspend' } : {}),
     ...(target?.kind.startsWith('jump') ? { clocks: 'jump' } : {}),
     ...switches,
@@ -163,7 +186,9 @@ function eventsOf(
     const id = `c${connection}`;
     const add = (kind: UserEvent['kind'], name: string, from: number, to: number): number => {
       const u = chance(seed, `${id}${kind}${name}at`);
-      const process = Math.floor(chance(seed, `${id}${kind}${name}p`) * config.processes);
+      // Whoever is told to end is the one that was told to refresh.
+      const by = kind === 'close' ? 'force' : kind;
+      const process = Math.floor(chance(seed, `${id}${by}${name}p`) * config.processes);
       const at = Math.floor(from + u * (to - from));
       events.push({ at, kind, process, id });
       return at;
@@ -174,9 +199,15 @@ function eventsOf(
     if (sure.quiet) for (let n = 22; n < 60; n += 1) add('call', `${n}`, 20 * MINUTE, 45 * MINUTE);
     for (let n = 0; n < forced; n += 1) {
       const at = add('force', `${n}`, 5_000, config.durationMs);
+      if (config.shutdowns !== 'none' && chance(seed, `${id}close${n}`) < 0.5) {
+        // Many land while the answer is on its way, some with a store that does not take it any more.
+        if (chance(seed, `${id}outage${n}`) < 0.5) add('outage', `${n}`, at, at + 200);
+        add('close', `${n}`, at, at + 300);
+      }
       if (chance(seed, `${id}herd${n}`) < 0.5)
         for (let h = 0; h < 3; h += 1) add('call', `h${n}.${h}`, at, at + 500);
     }
+    if (config.people !== 'one at a time') meetings(seed, id, config, add);
     if (sure.leave || chance(seed, `${id}leave`) < 0.2) {
       const at = add('disconnect', '', 10 * MINUTE, config.durationMs);
       add('sign-in', 'again', at, at + 10 * MINUTE);
@@ -189,6 +220,31 @@ function eventsOf(
     }
   }
   return events;
+}
+
+type Add = (kind: UserEvent['kind'], name: string, from: number, to: number) => number;
+
+/** Sign-ins, confirmations and refreshes that come at about the same time, by one process or by several. */
+function meetings(seed: number, id: string, config: Config, add: Add): void {
+  const some = (name: string): number => chance(seed, `${id}meet${name}`);
+  const at = add(
+    config.people === 'crossing' ? 'sign-in' : 'propose',
+    'm0',
+    4_000,
+    config.durationMs - 30 * MINUTE,
+  );
+  if (config.people === 'crossing') {
+    add('sign-in', 'm1', at, at + 300);
+    if (some('third') < 0.3) add('sign-in', 'm2', at, at + 2_000);
+    if (some('force') < 0.6) add('force', 'm', at, at + 600);
+    return;
+  }
+  const ends = some('ends');
+  const decided = ends < 0.2 ? at + 300 : at + Math.floor(some('when') * 20 * MINUTE);
+  if (ends < 0.9) add(some('which') < 0.75 ? 'confirm' : 'reject', 'm', decided, decided + 200);
+  if (some('twice') < 0.2) add('confirm', 'm2', decided, decided + 2_000);
+  if (some('force') < 0.6) add('force', 'm', decided, decided + 300);
+  if (some('cross') < 0.3) add('sign-in', 'm1', decided, decided + 300);
 }
 
 /** Decides, wait by wait, what goes wrong in a run. */

@@ -11,6 +11,10 @@ export interface RowView {
   /** Every refresh token that is anywhere in the row. */
   readonly held: readonly string[];
   readonly sibling: string | null;
+  /** Of an account that waits to be confirmed: not the grant's. */
+  readonly pending: string | null;
+  /** The same account's sealed text. */
+  readonly waiting: string | null;
   readonly intent: IntentView | null;
   readonly access: { readonly issuedAt: number; readonly lifeMs: number } | null;
   readonly dead: { readonly reason: string; readonly at: number } | null;
@@ -85,6 +89,8 @@ export function viewOf(body: string): RowView {
     sealed,
     refresh: record.tokens === null ? null : (refreshTokensIn(open(record.tokens))[0] ?? null),
     held: sealed.flatMap((text) => refreshTokensIn(open(text))),
+    pending: record.pending ? (refreshTokensIn(open(record.pending.tokens))[0] ?? null) : null,
+    waiting: record.pending?.tokens ?? null,
     sibling: record.sibling ? (refreshTokensIn(open(record.sibling.tokens))[0] ?? null) : null,
     intent: record.intent,
     access: record.access,

@@ -1,6 +1,7 @@
 import { Ending, type Loss } from './ending.fixture.ts';
 import type { Cell } from './faults.fixture.ts';
 import type { Violation } from './oracle.fixture.ts';
+import { confirm, disconnect, reject, signIn } from './people.fixture.ts';
 import type { Plan, Selection, UserEvent } from './plan.fixture.ts';
 import { type Sabotage, World } from './world.fixture.ts';
 
@@ -36,11 +37,20 @@ export async function simulate(
   return outcomeOf(world, ending);
 }
 
-function carryOut(world: World, { kind, process, id }: UserEvent): void {
+function carryOut(world: World, { kind, process, id, at }: UserEvent): void {
   const place = world.place(process);
   switch (kind) {
     case 'sign-in':
-      world.signIn(process, id);
+      signIn(world, process, id);
+      return;
+    case 'propose':
+      signIn(world, process, id, { confirm: true });
+      return;
+    case 'confirm':
+      confirm(world, process, id);
+      return;
+    case 'reject':
+      reject(world, process, id);
       return;
     case 'call':
       if (place) world.call(place, id);
@@ -49,7 +59,13 @@ function carryOut(world: World, { kind, process, id }: UserEvent): void {
       if (place) world.force(place, id);
       return;
     case 'disconnect':
-      world.disconnect(process, id);
+      disconnect(world, process, id);
+      return;
+    case 'close':
+      world.shutDown(process, at);
+      return;
+    case 'outage':
+      world.outage(at);
       return;
     case 'revoke': {
       const family = world.provider.familyOf(id);

@@ -8,6 +8,8 @@ const QUIET: Partial<Config> = {
   connections: 1,
   journal: 'none',
   background: 'detached',
+  people: 'one at a time',
+  shutdowns: 'none',
   clocks: 'jump',
   density: 0,
   durationMs: 75 * 60_000,

@@ -429,3 +429,29 @@ describe('a key', () => {
     expect(times(outcome, 'record_unreadable')).toBeGreaterThan(0);
   });
 });
+
+describe('two sign-ins that cross, where the provider keeps the newest grant', () => {
+  const CROSSED = ['0.1 sign-in p1', '0.6 sign-in p0'];
+
+  it('F60c I5 a journal keeps the answer of the one whose process died before the other one was refused', async () => {
+    const outcome = await playAll({
+      switches: { grants: 'newest', journal: 'shared' },
+      events: [...CROSSED, '10 force p0', '70 force p1', ...calls(100, 4_000, 60)],
+      faults: 'p1.0/exchange#1=late:60000,p0.0/journal.append#1=crash-after:5000',
+    });
+    well(outcome);
+    expect(times(outcome, 'cas.restore')).toBe(1);
+    expect(times(outcome, 'presents c0/f2.1')).toBe(1);
+  });
+
+  it('F18 I5 the live one is found also where no refusal has a name', async () => {
+    const outcome = await playAll({
+      switches: { grants: 'newest', refusal: 'unnamed' },
+      events: [...CROSSED, '70 force p1', ...calls(100, 4_000, 60)],
+      faults: 'p1.0/exchange#1=late:60000',
+    });
+    well(outcome);
+    expect(times(outcome, 'presents c0/f1.1')).toBe(1);
+    expect(times(outcome, 'presents c0/f2.1')).toBe(1);
+  });
+});

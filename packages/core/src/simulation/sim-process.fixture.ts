@@ -32,11 +32,15 @@ export class SimProcess {
   providerCutUntil = 0;
   /** The sealing key changed after this many seals, and this process has not got the new one. */
   keylessAfter: number | null = null;
+  /** `closed`: it ended in order. `misplaced`: something went wrong while it wrote to a journal or a rescue folder. */
+  closed = false;
+  hasPlace = false;
+  misplaced = false;
   /** Until when something kept this process from writing what it holds. */
   hinderedUntil = 0;
   readonly #waits = new Map<Point, number>();
-  /** Connections whose next read is a sign-in's look at the epoch, which does not stay in memory. */
-  readonly glances = new Set<string>();
+  /** Of how many coming reads of a connection each is somebody's first look, which does not stay in memory. */
+  readonly glances = new Map<string, number>();
   readonly mode = new Map<string, 'settle' | 'recheck' | 'persist'>();
   readonly #around: Surroundings;
   #heldTimers: (() => void)[] = [];

@@ -80,10 +80,11 @@ export class SimStore {
     }
   }
 
-  canOpen(view: RowView, reader: SimProcess): boolean {
+  canOpen(view: RowView, reader: SimProcess, but: string | null = null): boolean {
     const keylessAfter = reader.keylessAfter;
     if (keylessAfter === null) return true;
     return view.sealed.every((text) => {
+      if (text === but) return true;
       const seal = this.#seals.get(text);
       return !seal || seal.serial < keylessAfter || seal.writer.index === reader.index;
     });
@@ -194,7 +195,10 @@ export class StoreView implements TokenStore {
       point,
       () => {
         const before = this.#store.rows.get(id) ?? null;
-        const unreadable = before !== null && !this.#store.canOpen(viewOf(before.body), this.#process);
+        const old = before && viewOf(before.body);
+        // A new sign-in takes the place of an account that waits, whoever can open that.
+        const replaced = point === 'cas.sign-in' ? old?.waiting : null;
+        const unreadable = old !== null && !this.#store.canOpen(old, this.#process, replaced);
         const result = this.#store.cas(id, this.#blind ? (before?.rev ?? null) : expectedRev, next);
         if (result.ok) {
           const seen = this.#seen.get(`${id} ${expectedRev}`) ?? [];

@@ -34,11 +34,17 @@ export type Answer =
     };
 
 /** A part that does not keep its promise, to see that the oracle notices. */
-export type Sabotage = 'store writes blindly' | 'lease is not checked' | 'journal keeps nothing';
+export type Sabotage =
+  | 'store writes blindly'
+  | 'lease is not checked'
+  | 'journal keeps nothing'
+  | 'rescue keeps nothing';
 
 interface Place {
   process: SimProcess;
   manager: TokenManager;
+  /** It was told to end, and takes no more calls. */
+  leaving: boolean;
 }
 
 /** Several real token managers, and everything around them, on one virtual clock. */
@@ -51,6 +57,7 @@ export class World implements Surroundings {
   readonly oracle: Oracle;
   readonly places: Place[] = [];
   readonly shelves: Shelf[] = [];
+  readonly #rescued: Shelf[] = [];
   /** Without faults from here on: started processes stay up. */
   healed = false;
   calls = 0;
@@ -71,7 +78,14 @@ export class World implements Surroundings {
     const shelves = config.journal === 'none' ? 0 : config.journal === 'shared' ? 1 : config.processes;
     for (let n = 0; n < shelves; n += 1)
       this.shelves.push({ shared: config.journal === 'shared', entries: [] });
+    if (config.shutdowns === 'rescue')
+      for (let n = 0; n < config.processes; n += 1) this.#rescued.push({ shared: false, entries: [] });
     for (let index = 0; index < config.processes; index += 1) this.places.push(this.#start(index, 0));
+  }
+
+  /** Where anything may have been written down that is not in the store. */
+  get allShelves(): readonly Shelf[] {
+    return [...this.shelves, ...this.#rescued];
   }
 
   #start(index: number, incarnation: number): Place {
@@ -79,6 +93,10 @@ export class World implements Surroundings {
     const wallAheadMs = Math.floor((chance(seed, `wall${index}`) - 0.5) * 120_000);
     const process = new SimProcess(index, incarnation, wallAheadMs, this, config.background === 'await');
     const shelf = this.shelves[config.journal === 'shared' ? 0 : index];
+    const rescued = this.#rescued[index];
+    process.hasPlace = Boolean(shelf ?? rescued);
+    const kept = this.#sabotage === 'journal keeps nothing' ? { shared: true, entries: [] } : null;
+    const { store, oracle } = this;
     const log = (message: string, fields?: Record<string, unknown>): void =>
       this.oracle.leak('the log', `${message} ${JSON.stringify(fields)}`);
     const options = resolveOptions(
@@ -99,14 +117,7 @@ export class World implements Surroundings {
         refresh: { background: config.background },
         logger: { debug: log, info: log, warn: log, error: log },
         ...(shelf
-          ? {
-              journal: simJournal(
-                process,
-                this.#sabotage === 'journal keeps nothing' ? { shared: true, entries: [] } : shelf,
-                this.store,
-                this.oracle,
-              ),
-            }
+          ? { journal: simJournal(process, kept ?? shelf, { store, oracle, keepsNewest: true }) }
           : {}),
       },
       {},
@@ -119,13 +130,16 @@ export class World implements Surroundings {
         oracle: this.oracle,
         hasty: this.#sabotage === 'lease is not checked',
       }),
+      ...(rescued && this.#sabotage !== 'rescue keeps nothing'
+        ? { rescue: simJournal(process, rescued, { store, oracle, keepsNewest: false }) }
+        : {}),
     });
     for (const name of EVENTS) {
       manager.on(name, (event) => {
         if (process.alive) this.oracle.leak(`an event ${name}`, JSON.stringify(event));
       });
     }
-    return { process, manager };
+    return { process, manager, leaving: false };
   }
 
   // What processes meet
@@ -136,6 +150,7 @@ export class World implements Surroundings {
 
   faultAt(process: SimProcess, operation: string, point: Point): Fault | null {
     const fault = this.faults.at(operation, point, process.state === 'up');
+    if (fault && point === 'journal.append') process.misplaced = true;
     if (fault) this.oracle.note(`${process.name} FAULT ${fault.kind} ${fault.ms} @ ${point} (${operation})`);
     return fault;
   }
@@ -228,6 +243,7 @@ export class World implements Surroundings {
     const next = this.#start(gone.index, gone.incarnation + 1);
     place.process = next.process;
     place.manager = next.manager;
+    place.leaving = false;
     this.oracle.note(`${next.process.name} starts`);
   }
 
@@ -236,7 +252,7 @@ export class World implements Surroundings {
     const { length } = this.places;
     for (let n = 0; n < length; n += 1) {
       const place = this.places[(index + n) % length];
-      if (place?.process.alive) return place;
+      if (place?.process.alive && !place.leaving) return place;
     }
     return null;
   }
@@ -248,7 +264,9 @@ export class World implements Surroundings {
     this.store.downUntil = 0;
     this.provider.downUntil = 0;
     this.oracle.storeHinderedUntil = Math.min(this.oracle.storeHinderedUntil, this.queue.now);
-    for (const { process } of [...this.places]) {
+    for (const { process, leaving } of [...this.places]) {
+      // Whoever runs it waits no longer for it to end.
+      if (leaving) process.crash();
       process.storeCutUntil = 0;
       process.providerCutUntil = 0;
       process.keylessAfter = null;
@@ -261,40 +279,37 @@ export class World implements Surroundings {
 
   // What people and programs do
 
-  signIn(index: number, id: string): void {
-    const place = this.place(index);
-    if (!place) return;
+  /** A process is told to end, as by a signal: it takes no new calls, closes, ends, and starts again later. */
+  shutDown(index: number, at: number): void {
+    const place = this.places[index];
+    if (!place?.process.alive || place.leaving) return;
     const { process, manager } = place;
+    place.leaving = true;
+    const { seed } = this.plan;
+    const timeoutMs = [100, 1_000, 10_000, 30_000][Math.floor(chance(seed, `patience${at}`) * 4)] ?? 100;
+    const backMs = Math.floor(chance(seed, `back${at}`) * 20_000);
     const idle = process.busy();
     process.deliver(() => {
-      const code = this.provider.authorize(id);
-      process.glances.add(id);
-      this.oracle.note(`${process.name} signs ${id} in`);
-      manager
-        .connection(id)
-        .exchangeCode(code)
-        .catch((error: unknown) => {
-          // Its look at the epoch may not have come about.
-          process.glances.delete(id);
-          this.#failed(process, `sign-in of ${id}`, error);
-        })
-        .finally(idle);
+      this.oracle.note(`${process.name} closes within ${timeoutMs}`);
+      manager.close({ timeoutMs }).then(
+        () => {
+          if (!process.alive) return;
+          this.oracle.note(`${process.name} has closed`);
+          process.closed = true;
+          process.crash();
+          this.queue.after(backMs, () => this.#restart(process));
+          idle();
+        },
+        (error: unknown) => this.failed(process, 'close', error),
+      );
     });
   }
 
-  disconnect(index: number, id: string): void {
-    const place = this.place(index);
-    if (!place) return;
-    const { process, manager } = place;
-    const idle = process.busy();
-    process.deliver(() => {
-      this.oracle.note(`${process.name} disconnects ${id}`);
-      manager
-        .connection(id)
-        .disconnect()
-        .catch((error: unknown) => this.#failed(process, `disconnect of ${id}`, error))
-        .finally(idle);
-    });
+  outage(at: number): void {
+    const ms = 1_000 + Math.floor(chance(this.plan.seed, `outage${at}`) * 60_000);
+    this.oracle.note(`the store is down for ${ms}`);
+    this.store.downUntil = Math.max(this.store.downUntil, this.queue.now + ms);
+    this.oracle.storeHinderedUntil = Math.max(this.oracle.storeHinderedUntil, this.queue.now + ms);
   }
 
   /** A caller asks for a token; nothing comes back from a process that dies meanwhile. */
@@ -316,7 +331,7 @@ export class World implements Surroundings {
           (error: unknown) => {
             if (!process.alive) return;
             this.oracle.failed(process, id);
-            done(this.#failed(process, `call for ${id}`, error));
+            done(this.failed(process, `call for ${id}`, error));
           },
         )
         .finally(idle);
@@ -330,12 +345,12 @@ export class World implements Surroundings {
       manager
         .connection(id)
         .refresh({ force: true })
-        .catch((error: unknown) => this.#failed(process, `refresh of ${id}`, error))
+        .catch((error: unknown) => this.failed(process, `refresh of ${id}`, error))
         .finally(idle);
     });
   }
 
-  #failed(process: SimProcess, what: string, error: unknown): Answer {
+  failed(process: SimProcess, what: string, error: unknown): Answer {
     if (!isHighQError(error)) {
       this.oracle.violated('defect', `${what}: ${error instanceof Error ? error.stack : String(error)}`);
       return { kind: 'error', code: 'defect', reason: null, retryAfterMs: 0 };

@@ -2,11 +2,12 @@
 const LONE_SURROGATE = /\p{Surrogate}/u;
 
 /**
- * Text as the bytes that SQLite compares and orders: UTF-8, and for a lone surrogate, which UTF-8 does not have, the
- * three bytes that the same scheme would give it (WTF-8). Every string has bytes of its own, so no two ids can meet in
- * one row, as they would when each lone surrogate became U+FFFD (F79).
+ * For authors of stores: a `registration` or an `id` as bytes that a database compares and orders, in the order of code
+ * points. UTF-8, and for a lone surrogate, which UTF-8 does not have, the three bytes that the same scheme would give it
+ * (WTF-8). Every string has bytes of its own, so no two ids can meet in one row, as they would when each lone surrogate
+ * became U+FFFD (F79). Throws nothing.
  */
-export function toBytes(text: string): Uint8Array {
+export function idToBytes(text: string): Uint8Array {
   if (!LONE_SURROGATE.test(text)) return Buffer.from(text, 'utf8');
   const parts: Uint8Array[] = [];
   for (const char of text) {
@@ -20,8 +21,8 @@ export function toBytes(text: string): Uint8Array {
   return Buffer.concat(parts);
 }
 
-/** The text that `toBytes` was given. */
-export function fromBytes(bytes: Uint8Array): string {
+/** The text that `idToBytes` was given: the `registration` or `id` of a row that a store reads back. */
+export function idFromBytes(bytes: Uint8Array): string {
   const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   let text = '';
   let from = 0;

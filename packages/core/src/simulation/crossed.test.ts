@@ -1,0 +1,49 @@
+import { expect, it } from 'vitest';
+import { chance, type Opening, type Plan, planOf, type UserEvent } from './plan.fixture.ts';
+import { simulate } from './run.fixture.ts';
+
+const SEEDS = 200;
+const MINUTE = 60_000;
+
+/** What may befall the first messages of a kind, how often, and for how long at most. */
+const OPENINGS: readonly (Opening & { readonly often: number })[] = [
+  { point: 'exchange', kind: 'late', ms: 80_000, often: 0.6 },
+  { point: 'cas.sign-in', kind: 'lost-after', ms: 5, often: 0.3 },
+  { point: 'cas.sign-in', kind: 'late', ms: 20_000, often: 0.3 },
+  { point: 'cas.sign-in', kind: 'lost-before', ms: 5, often: 0.3 },
+  { point: 'send', kind: 'late', ms: 85_000, often: 0.5 },
+  { point: 'cas.pair', kind: 'lost-before', ms: 5, often: 0.2 },
+  { point: 'cas.pair', kind: 'crash-before', ms: 60_000, often: 0.2 },
+];
+
+/** Several sign-ins of one person at about the same time, twice, with refreshes among them. */
+function crossed(seed: number): Plan {
+  const at = (name: string, from: number, to: number): number =>
+    Math.floor(from + chance(seed, name) * (to - from));
+  const grants = chance(seed, 'crossed grants') < 0.8 ? 'newest' : 'many';
+  const plan = planOf(seed, { grants, connections: 1, density: 0 });
+  const { processes } = plan.config;
+  const events: UserEvent[] = plan.events.filter(({ kind }) => kind === 'call');
+  const add = (kind: UserEvent['kind'], name: string, from: number, to: number): number =>
+    events.push({ kind, id: 'c0', process: at(`${name} by`, 0, processes), at: at(name, from, to) });
+  for (const start of [500, at('again', 20 * MINUTE, 60 * MINUTE)]) {
+    for (let n = 0; n < 2; n += 1) add('sign-in', `${start} in ${n}`, start, start + 400);
+    for (let n = 0; n < 4; n += 1) add('force', `${start} force ${n}`, start + 300, start + 2 * MINUTE);
+  }
+  const struck = OPENINGS.filter(({ point, kind, often }) => chance(seed, `${kind} ${point}`) < often);
+  const opening = struck.map(({ point, kind, ms }) => ({
+    point,
+    kind,
+    ms: at(`${kind} ${point} for`, 5, ms),
+  }));
+  return { ...plan, events, opening, target: null };
+}
+
+it('I1 I5 I10 two sign-ins that cross, and the refreshes of both, lose no pair that lives', {
+  timeout: 60_000,
+}, async () => {
+  for (let seed = 1; seed <= SEEDS; seed += 1) {
+    const { violations, history } = await simulate(crossed(seed));
+    expect(violations, `seed ${seed}\n${history.join('\n')}`).toEqual([]);
+  }
+});

@@ -1,0 +1,55 @@
+import type { Connection } from '../contracts.ts';
+import { isHighQError } from '../errors.ts';
+import type { SimProcess } from './sim-process.fixture.ts';
+import type { World } from './world.fixture.ts';
+
+/** Signs a person in; with `confirm`, the account that came back waits beside the grant that stands. */
+export function signIn(world: World, index: number, id: string, { confirm = false } = {}): void {
+  act(world, index, id, confirm ? 'proposes' : 'signs in', (connection) => {
+    const code = world.provider.authorize(id);
+    return connection.exchangeCode(code, { confirm });
+  });
+}
+
+export function confirm(world: World, index: number, id: string): void {
+  act(world, index, id, 'confirms', (connection) => connection.confirm());
+}
+
+export function reject(world: World, index: number, id: string): void {
+  act(world, index, id, 'rejects', (connection) => connection.reject(), { glances: false });
+}
+
+export function disconnect(world: World, index: number, id: string): void {
+  act(world, index, id, 'disconnects', (connection) => connection.disconnect(), { glances: false });
+}
+
+/** `glances`: its first read does not stay in memory. */
+function act(
+  world: World,
+  index: number,
+  id: string,
+  does: string,
+  what: (connection: Connection) => Promise<unknown>,
+  { glances = true } = {},
+): void {
+  const place = world.place(index);
+  if (!place) return;
+  const { process, manager } = place;
+  const idle = process.busy();
+  process.deliver(() => {
+    if (glances) glance(process, id, 1);
+    world.oracle.note(`${process.name} ${does} ${id}`);
+    what(manager.connection(id))
+      .catch((error: unknown) => {
+        // Its first look may not have come about.
+        process.glances.delete(id);
+        if (isHighQError(error) && error.code === 'record_unreadable') world.oracle.unwritable.add(id);
+        world.failed(process, `${does} ${id}`, error);
+      })
+      .finally(idle);
+  });
+}
+
+function glance(process: SimProcess, id: string, more: number): void {
+  process.glances.set(id, (process.glances.get(id) ?? 0) + more);
+}

@@ -14,10 +14,13 @@ export interface FirmConfig {
   readonly firmPassword: string;
 }
 
-/** @throws ConfigurationError with every problem */
-export function readFirmConfig(env: Environment): FirmConfig {
+/**
+ * `ownPort`: where this example listens unless it is told; each has one of its own, so that all of them can run at once.
+ * @throws ConfigurationError with every problem
+ */
+export function readFirmConfig(env: Environment, ownPort: number): FirmConfig {
   const settings = new Settings(env);
-  const port = settings.port(3000);
+  const port = settings.port(ownPort);
   const publicUrl = settings.publicUrl('PUBLIC_URL', `http://127.0.0.1:${port}`);
   return settings.complete({
     port,

@@ -82,6 +82,7 @@ export function createApp({ manager, firmPassword, ...sessionOptions }: Dependen
       connectionId: (req) => sessions.userOf(req)?.id,
       authorize: (req, action) => sessions.userOf(req) !== null && action !== 'status-all',
       returnTo: '/matters',
+      statusBackTo: '/connection',
     }),
   );
   app.get('/', firmOnly, (_req, res) => res.redirect(303, '/matters'));

@@ -15,7 +15,7 @@ interface Parts {
 }
 
 function prepare(): Parts {
-  const config = readFirmConfig(process.env);
+  const config = readFirmConfig(process.env, 3000);
   const store = sqliteStore({ path: config.databasePath });
   const { redirectUri } = config;
   return { config, store, manager: createTokenManager({ redirectUri, store, logger: console }) };

@@ -2,16 +2,10 @@ import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { highq, highqErrors } from '@hq-oauth/express';
-import {
-  complaintsOf,
-  findingsOn,
-  launchChromium,
-  type RunningExample,
-  withoutChromium,
-} from 'example-kit/testing';
+import { findingsOn, inChromium, type RunningExample, withoutChromium } from 'example-kit/testing';
 import express from 'express';
-import type { Browser, BrowserContextOptions, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { BrowserContextOptions, Page } from 'playwright-core';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { startExample } from './example.fixture.ts';
 
 const HOUR = 3_600_000;
@@ -24,14 +18,9 @@ describe.skipIf(withoutChromium)('the status page in a browser', () => {
   let example: RunningExample;
   let server: Server;
   let url: string;
-  let browser: Browser;
   let page: Page;
   let complaints: readonly string[];
 
-  beforeAll(async () => {
-    browser = await launchChromium();
-  });
-  afterAll(() => browser.close());
   beforeEach(async () => {
     example = await startExample();
     const app = express();
@@ -50,15 +39,14 @@ describe.skipIf(withoutChromium)('the status page in a browser', () => {
     url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
   });
   afterEach(async () => {
-    await page.context().close();
     server.closeAllConnections();
     server.close();
     await example.close();
   });
+  const opened = inChromium();
 
   async function open(path: string, look: BrowserContextOptions = {}): Promise<void> {
-    page = await (await browser.newContext(look)).newPage();
-    complaints = complaintsOf(page);
+    ({ page, complaints } = await opened(look));
     await page.goto(url + path);
   }
 
@@ -108,8 +96,7 @@ describe.skipIf(withoutChromium)('the status page in a browser', () => {
 
   it('brings itself up to date, whatever the clock of the browser shows, and leaves alone what is in use', async () => {
     await signIn();
-    page = await (await browser.newContext()).newPage();
-    complaints = complaintsOf(page);
+    ({ page, complaints } = await opened());
     await page.clock.install({ time: new Date('2001-01-01T00:00:00Z') });
     await page.goto(`${url}/highq/status`);
     await page.getByText('4 hours 59 minutes left').or(page.getByText('5 hours left')).waitFor();

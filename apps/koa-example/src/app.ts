@@ -53,6 +53,7 @@ export function createApp({ instances, sessionSecret, firmPassword }: Dependenci
       connectionId: (ctx) => sessions.userOf(ctx)?.id,
       authorize: (ctx, action) => sessions.userOf(ctx) !== null && action !== 'status-all',
       returnTo: '/matters',
+      statusBackTo: '/connection',
     }),
   );
   app.use(matterRoutes({ sessions, show }).routes());

@@ -47,6 +47,7 @@ export class AppModule {
         connectionId: (req: Request) => sessions.userOf(req)?.id,
         authorize: (req: Request, action) => sessions.userOf(req) !== null && action !== 'status-all',
         returnTo: '/matters',
+        statusBackTo: '/connection',
       }),
     });
     return {

@@ -7,5 +7,5 @@ export interface Config extends FirmConfig {
 
 /** @throws ConfigurationError with every problem */
 export function readConfig(env: NodeJS.ProcessEnv): Config {
-  return { ...readFirmConfig(env), databaseUrl: env.DATABASE_URL || undefined };
+  return { ...readFirmConfig(env, 3002), databaseUrl: env.DATABASE_URL || undefined };
 }

@@ -1,5 +1,6 @@
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { requestOf } from '@hq-oauth/core/web';
 import type { Request as ExpressRequest, Response as ExpressResponse } from 'express';
 
 /** The path as the visitor asked for it, wherever the middleware is mounted. */
@@ -14,32 +15,17 @@ interface RequestParts {
 }
 
 export function toRequest(req: ExpressRequest, { withBody = true, signal }: RequestParts = {}): Request {
-  const url = `${req.protocol}://${req.get('host')}${req.originalUrl}`;
-  const headers = new Headers();
-  for (const [name, value] of Object.entries(req.headersDistinct)) {
-    for (const one of value ?? []) headers.append(name, one);
-  }
-  const { method } = req;
-  // A client chooses its Host header freely: an unusable one must not turn into an error of the server.
-  const target = URL.canParse(url) ? url : 'http://host.invalid/';
-  const body = withBody && method !== 'GET' && method !== 'HEAD' ? bodyOf(req) : null;
-  return new Request(target, {
-    method,
-    headers,
-    ...(signal && { signal }),
-    ...(body && { body, duplex: 'half' as const }),
+  return requestOf({
+    protocol: req.protocol,
+    address: req.originalUrl,
+    method: req.method,
+    rawHeaders: req.rawHeaders,
+    signal,
+    ...(withBody && {
+      parsed: req.body,
+      stream: () => (req.readableEnded ? null : Readable.toWeb(req)),
+    }),
   });
-}
-
-/** What a body parser has read already comes as an object, and only its text fields matter to these routes. */
-function bodyOf(req: ExpressRequest): URLSearchParams | ReturnType<typeof Readable.toWeb> | null {
-  const parsed: unknown = req.body;
-  if (typeof parsed === 'object' && parsed !== null) {
-    return new URLSearchParams(
-      Object.entries(parsed).filter((field): field is [string, string] => typeof field[1] === 'string'),
-    );
-  }
-  return req.readableEnded ? null : Readable.toWeb(req);
 }
 
 /** Aborted when the visitor goes away before the answer was sent. */

@@ -53,6 +53,26 @@ describe('the middleware', () => {
     expect([answer.status, await answer.json()]).toMatchObject([401, { code: 'not_connected' }]);
   });
 
+  it('takes back what a handler had said about the body that does not come', async () => {
+    served = await serve((app) => {
+      app.get('/', (_req, res) => {
+        res.attachment('binder.zip').set({ 'Content-Length': '5', ETag: '"1"', 'Content-Encoding': 'br' });
+        res.set('Last-Modified', new Date(0).toUTCString());
+        throw new NotConnectedError('Nobody is there.');
+      });
+      app.use(highqErrors());
+    });
+    const { status, headers, ...answer } = await served.get('/').then(async (response) => ({
+      status: response.status,
+      headers: response.headers,
+      problem: await response.json(),
+    }));
+    expect([status, answer.problem]).toMatchObject([401, { code: 'not_connected' }]);
+    for (const name of ['content-disposition', 'etag', 'content-encoding', 'last-modified']) {
+      expect([name, headers.get(name)]).toEqual([name, null]);
+    }
+  });
+
   it('leaves an answer that has begun to Express, which breaks it off', async () => {
     served = await serve((app) => {
       app.get('/', (_req, res) => {

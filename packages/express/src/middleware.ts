@@ -1,5 +1,7 @@
 import { NotConnectedError, type TokenManager } from '@hq-oauth/core';
 import {
+  ABOUT_THE_BODY,
+  createMounts,
   createProxy,
   createWebHandlers,
   healthResponse,
@@ -9,7 +11,9 @@ import {
 } from '@hq-oauth/core/web';
 import type { ErrorRequestHandler, Request as ExpressRequest, RequestHandler } from 'express';
 import { leaving, pathOf, send, toRequest } from './http.ts';
-import { connectionOf, currentWeb, mount, provide } from './mounted.ts';
+
+/** One for all of the process: the same request comes by each of them. */
+const { mount, provide, connectionOf, currentWeb } = createMounts<ExpressRequest>("Express's request");
 
 export interface HighQOptions extends WebOptions<ExpressRequest> {
   /** The name of the connection on the request. @default 'highq' */
@@ -55,8 +59,9 @@ export function highqErrors(): ErrorRequestHandler {
     const request = toRequest(req, { withBody: false });
     const web = currentWeb(req);
     const response = web ? await web.problem(error, request, req) : problemResponse(error, request);
-    if (response) return send(res, response);
-    next(error);
+    if (!response) return next(error);
+    for (const name of ABOUT_THE_BODY) res.removeHeader(name);
+    await send(res, response);
   };
 }
 

@@ -1,4 +1,5 @@
 import { Readable } from 'node:stream';
+import { requestOf } from '@hq-oauth/core/web';
 import type { Context } from 'koa';
 
 /** The path as the visitor asked for it, wherever the middleware is mounted. */
@@ -13,32 +14,17 @@ interface RequestParts {
 }
 
 export function toRequest(ctx: Context, { withBody = true, signal }: RequestParts = {}): Request {
-  const url = `${ctx.protocol}://${ctx.get('host')}${ctx.originalUrl}`;
-  const headers = new Headers();
-  for (const [name, value] of Object.entries(ctx.req.headersDistinct)) {
-    for (const one of value ?? []) headers.append(name, one);
-  }
-  const { method } = ctx;
-  // A client chooses its Host header freely: an unusable one must not turn into an error of the server.
-  const target = URL.canParse(url) ? url : 'http://host.invalid/';
-  const body = withBody && method !== 'GET' && method !== 'HEAD' ? bodyOf(ctx) : null;
-  return new Request(target, {
-    method,
-    headers,
-    ...(signal && { signal }),
-    ...(body && { body, duplex: 'half' as const }),
+  return requestOf({
+    protocol: ctx.protocol,
+    address: ctx.originalUrl,
+    method: ctx.method,
+    rawHeaders: ctx.req.rawHeaders,
+    signal,
+    ...(withBody && {
+      parsed: Reflect.get(ctx.request, 'body'),
+      stream: () => (ctx.req.readableEnded ? null : Readable.toWeb(ctx.req)),
+    }),
   });
-}
-
-/** What a body parser has read already comes as an object, and only its text fields matter to these routes. */
-function bodyOf(ctx: Context): URLSearchParams | ReturnType<typeof Readable.toWeb> | null {
-  const parsed: unknown = Reflect.get(ctx.request, 'body');
-  if (typeof parsed === 'object' && parsed !== null) {
-    return new URLSearchParams(
-      Object.entries(parsed).filter((field): field is [string, string] => typeof field[1] === 'string'),
-    );
-  }
-  return ctx.req.readableEnded ? null : Readable.toWeb(ctx.req);
 }
 
 /** Aborted when the visitor goes away before the answer was sent. */

@@ -1,4 +1,15 @@
+import { once } from 'node:events';
+import {
+  connect,
+  createServer,
+  type IncomingHttpHeaders,
+  type IncomingHttpStatusHeader,
+  type OutgoingHttpHeaders,
+} from 'node:http2';
+import type { AddressInfo } from 'node:net';
+import { text } from 'node:stream/consumers';
 import { NotConnectedError } from '@hq-oauth/core';
+import type Koa from 'koa';
 import type { Context, Middleware } from 'koa';
 import { afterEach, describe, expect, it } from 'vitest';
 import { highq, highqErrors, highqHealth, requireHighQ, scrubUrl } from './index.ts';
@@ -69,13 +80,19 @@ describe('the middleware', () => {
   it('takes what those behind it had set for their own answer back', async () => {
     served = await serve((app) => {
       app.use(highqErrors()).use((ctx) => {
-        ctx.type = 'image/png';
+        ctx.attachment('binder.png');
+        ctx.set({ ETag: '"1"', 'Content-Encoding': 'br', 'Last-Modified': new Date(0).toUTCString() });
+        ctx.length = 5;
         ctx.status = 201;
         throw new NotConnectedError('Nobody is there.');
       });
     });
     const answer = await served.get('/');
     expect([answer.status, answer.headers.get('content-type')]).toEqual([401, 'application/problem+json']);
+    expect(await answer.json()).toMatchObject({ code: 'not_connected' });
+    for (const name of ['content-disposition', 'etag', 'content-encoding', 'last-modified']) {
+      expect([name, answer.headers.get(name)]).toEqual([name, null]);
+    }
   });
 
   it('lets those around it see the status and put headers on the answer, as on every other of Koa', async () => {
@@ -123,5 +140,38 @@ describe('the middleware', () => {
   it('has a function that takes codes out of addresses for logs', async () => {
     served = await serve(() => undefined);
     expect(scrubUrl('/highq/callback?code=secret')).not.toContain('secret');
+  });
+});
+
+describe('on HTTP/2', () => {
+  it('serves its routes, and answers errors, to a browser whose cookies come one by one', async () => {
+    const listeners: ReturnType<Koa['callback']>[] = [];
+    served = await serve((app, manager) => {
+      app.use(highqErrors()).use(highq({ manager, connectionId: userOf, authorize: 'unsafe-public' }));
+      app.use(requireHighQ());
+      listeners.push(app.callback());
+    });
+    const server = createServer(...listeners).listen(0, '127.0.0.1');
+    await once(server, 'listening');
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const session = connect(url);
+    const ask = async (headers: OutgoingHttpHeaders, body = '') => {
+      const stream = session.request(headers, { endStream: body === '' });
+      if (body !== '') stream.end(body);
+      const [answer] = (await once(stream, 'response')) as [IncomingHttpHeaders & IncomingHttpStatusHeader];
+      return { ...answer, text: await text(stream) };
+    };
+    const cookie = ['other=1', 'user=ann'];
+    const status = await ask({ ':path': '/highq/status', accept: 'application/json', cookie });
+    expect([status[':status'], JSON.parse(status.text)]).toMatchObject([200, { connectionId: 'ann' }]);
+    // An older browser, which says by its Origin where it is.
+    const form = { 'content-type': 'application/x-www-form-urlencoded', origin: url, cookie };
+    const post = { ':path': '/highq/disconnect', ':method': 'POST', accept: 'text/html', ...form };
+    const gone = await ask(post, 'returnTo=%2Fbye');
+    expect([gone[':status'], gone.location]).toEqual([303, '/bye']);
+    const refused = await ask({ ':path': '/', accept: 'application/json' });
+    expect([refused[':status'], JSON.parse(refused.text)]).toMatchObject([401, { code: 'not_connected' }]);
+    session.close();
+    server.close();
   });
 });

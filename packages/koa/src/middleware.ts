@@ -1,5 +1,7 @@
 import { ConfigurationError, NotConnectedError, type TokenManager } from '@hq-oauth/core';
 import {
+  ABOUT_THE_BODY,
+  createMounts,
   createProxy,
   createWebHandlers,
   healthResponse,
@@ -9,7 +11,9 @@ import {
 } from '@hq-oauth/core/web';
 import type { Context, Middleware } from 'koa';
 import { leaving, pathOf, send, toRequest } from './http.ts';
-import { connectionOf, currentWeb, mount, provide } from './mounted.ts';
+
+/** One for all of the process: the same request comes by each of them. */
+const { mount, provide, connectionOf, currentWeb } = createMounts<Context>("Koa's context");
 
 export interface HighQOptions extends WebOptions<Context> {
   /** The name of the connection on the context. @default 'highq' */
@@ -58,8 +62,9 @@ export function highqErrors(): Middleware {
       const request = toRequest(ctx, { withBody: false });
       const web = currentWeb(ctx);
       const response = web ? await web.problem(error, request, ctx) : problemResponse(error, request);
-      if (response) return send(ctx, response);
-      throw error;
+      if (!response) throw error;
+      for (const name of ABOUT_THE_BODY) ctx.remove(name);
+      await send(ctx, response);
     }
   };
 }

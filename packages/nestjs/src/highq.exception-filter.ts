@@ -1,5 +1,5 @@
 import { isHighQError } from '@hq-oauth/core';
-import { problemResponse } from '@hq-oauth/core/web';
+import { ABOUT_THE_BODY, problemResponse } from '@hq-oauth/core/web';
 import { type ArgumentsHost, Catch, type ExceptionFilter } from '@nestjs/common';
 import { type HighQReply, type HighQRequest, outgoingOf, send, toRequest } from './highq.http.ts';
 import { currentWeb } from './highq.mount.ts';
@@ -26,6 +26,8 @@ export class HighQExceptionFilter implements ExceptionFilter {
     const request = toRequest(req, { withBody: false });
     const web = currentWeb(req);
     const response = web ? await web.problem(error, request, req) : problemResponse(error, request);
-    if (response) await send(res, response);
+    if (!response) return;
+    for (const name of ABOUT_THE_BODY) res.removeHeader(name);
+    await send(res, response);
   }
 }

@@ -1,6 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
+import { requestOf } from '@hq-oauth/core/web';
 
 /** What requests of Express and of Fastify have in common. Name your platform's own type to see the rest of it. */
 export interface HighQRequest {
@@ -15,6 +16,7 @@ export interface FastifyLikeReply {
   readonly raw: ServerResponse;
   code(status: number): unknown;
   header(name: string, value: string): unknown;
+  removeHeader(name: string): unknown;
   send(body?: unknown): unknown;
   callNotFound(): unknown;
 }
@@ -43,34 +45,21 @@ interface RequestParts {
 }
 
 export function toRequest(req: HighQRequest, { withBody = true, signal }: RequestParts = {}): Request {
-  const headers = new Headers();
-  for (const [name, values] of Object.entries(incomingOf(req).headersDistinct)) {
-    for (const value of values ?? []) headers.append(name, value);
-  }
-  const { method } = req;
-  const url = `${req.protocol}://${req.headers.host}${req.originalUrl}`;
-  // A client chooses its Host header freely: an unusable one must not turn into an error of the server.
-  const target = URL.canParse(url) ? url : 'http://host.invalid/';
-  const body = withBody && method !== 'GET' && method !== 'HEAD' ? bodyOf(req) : null;
-  return new Request(target, {
-    method,
-    headers,
-    ...(signal && { signal }),
-    ...(body && { body, duplex: 'half' as const }),
-  });
-}
-
-/** What a body parser has read already comes as an object, and only its text fields matter to these routes. */
-function bodyOf(req: HighQRequest): URLSearchParams | ReturnType<typeof Readable.toWeb> | null {
-  const body: unknown = Reflect.get(req, 'body');
-  if (body instanceof Readable) return Readable.toWeb(body);
-  if (typeof body === 'object' && body !== null) {
-    return new URLSearchParams(
-      Object.entries(body).filter((field): field is [string, string] => typeof field[1] === 'string'),
-    );
-  }
   const incoming = incomingOf(req);
-  return incoming.readableEnded ? null : Readable.toWeb(incoming);
+  const body: unknown = Reflect.get(req, 'body');
+  // On Fastify it comes as the stream that it is.
+  const untouched = body instanceof Readable ? body : incoming;
+  return requestOf({
+    protocol: req.protocol,
+    address: req.originalUrl,
+    method: req.method,
+    rawHeaders: incoming.rawHeaders,
+    signal,
+    ...(withBody && {
+      parsed: untouched === body ? undefined : body,
+      stream: () => (untouched.readableEnded ? null : Readable.toWeb(untouched)),
+    }),
+  });
 }
 
 /** Whether something has read the body, or a part of it. On Fastify it comes as the stream that it is. */

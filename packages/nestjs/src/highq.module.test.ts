@@ -1,4 +1,4 @@
-import { type Connection, isHighQError, type TokenManager } from '@hq-oauth/core';
+import { type Connection, isHighQError, NotConnectedError, type TokenManager } from '@hq-oauth/core';
 import { createEmulator } from '@hq-oauth/emulator';
 import {
   type CanActivate,
@@ -9,9 +9,11 @@ import {
   Injectable,
   Module,
   type ModuleMetadata,
+  Res,
+  Scope,
   UseGuards,
 } from '@nestjs/common';
-import { APP_GUARD, NestFactory } from '@nestjs/core';
+import { APP_GUARD, NestFactory, REQUEST } from '@nestjs/core';
 import { HealthCheckService, TerminusModule } from '@nestjs/terminus';
 import { afterEach, describe, expect, it } from 'vitest';
 import { managerOptions, PLATFORMS, type Served, serve, userOf, type World } from './app.fixture.ts';
@@ -96,6 +98,9 @@ class HealthController {
   }
 }
 
+interface HasHeader {
+  header(name: string, value: string): unknown;
+}
 interface Hooks {
   addHook(name: 'preHandler', hook: (req: HighQRequest) => Promise<void>): unknown;
 }
@@ -228,6 +233,46 @@ describe.each(PLATFORMS)('HighQModule on %s', (platform) => {
     expect((await app.get('/sites', 'ann')).status).toBe(200);
   });
 
+  it('runs the global guards that Nest makes for each request, too', async () => {
+    const made: string[] = [];
+    @Injectable({ scope: Scope.REQUEST })
+    class Session implements CanActivate {
+      readonly #req: HighQRequest;
+      constructor(@Inject(REQUEST) req: HighQRequest) {
+        this.#req = req;
+        made.push(userOf(req) ?? 'nobody');
+      }
+      canActivate(context: ExecutionContext): boolean {
+        const req = context.switchToHttp().getRequest();
+        req.user = userOf(this.#req);
+        return req.user !== 'mallory';
+      }
+    }
+    @Injectable({ scope: Scope.TRANSIENT })
+    class Leavers implements CanActivate {
+      canActivate = (context: ExecutionContext) => userOf(context.switchToHttp().getRequest()) !== 'trudy';
+    }
+    const app = await start(({ manager }) => ({
+      imports: [
+        HighQModule.forRoot({
+          manager,
+          connectionId: (req) => Reflect.get(req, 'user') as string | undefined,
+          proxy: { path: '/highq-api' },
+        }),
+      ],
+      providers: [
+        { provide: APP_GUARD, useClass: Session },
+        { provide: APP_GUARD, useClass: Leavers },
+      ],
+    }));
+    await connected(app);
+    const asked = ['ann', 'bob', 'mallory', 'trudy'].map((user) => app.get('/highq/connect', user));
+    expect((await Promise.all(asked)).map(({ status }) => status)).toEqual([200, 200, 403, 403]);
+    expect(made.sort()).toEqual(['ann', 'bob', 'mallory', 'trudy']);
+    expect((await app.get('/highq-api/6/sites', 'ann')).status).toBe(200);
+    expect((await app.get('/highq-api/6/sites', 'mallory')).status).toBe(403);
+  });
+
   it("comes after the application's own middleware or hooks, with its routes as well", async () => {
     const sessionOf = (req: HighQRequest): string | undefined => Reflect.get(req, 'session');
     const begin = (req: HighQRequest): void => void Reflect.set(req, 'session', userOf(req));
@@ -352,6 +397,25 @@ describe.each(PLATFORMS)('HighQModule on %s', (platform) => {
     ]);
     app.manager.health = async () => ({ status: 'down', store: 'down', unpersisted: 1 });
     expect((await app.get('/health')).status).toBe(503);
+  });
+
+  it('takes back what a handler had said about the body that does not come', async () => {
+    @Controller()
+    class Downloads {
+      @Get()
+      download(@Res({ passthrough: true }) res: HasHeader): never {
+        res.header('ETag', '"1"');
+        res.header('Content-Encoding', 'br');
+        res.header('Content-Disposition', 'attachment');
+        throw new NotConnectedError('Nobody is there.');
+      }
+    }
+    const app = await start((world) => ({ ...plain(world), controllers: [Downloads] }));
+    const answer = await app.get('/');
+    expect([answer.status, await answer.json()]).toMatchObject([401, { code: 'not_connected' }]);
+    for (const name of ['content-disposition', 'etag', 'content-encoding']) {
+      expect([name, answer.headers.get(name)]).toEqual([name, null]);
+    }
   });
 
   it('answers errors of its own only, and leaves the others to Nest', async () => {

@@ -6,8 +6,8 @@ import {
   type NestModule,
   type OnApplicationShutdown,
 } from '@nestjs/common';
-import { ExternalContextCreator, HttpAdapterHost } from '@nestjs/core';
-import { AllowDisconnected } from './highq.decorators.ts';
+import { HttpAdapterHost, ModuleRef } from '@nestjs/core';
+import { behindGlobalGuards, type Route } from './highq.guards.ts';
 import { type HighQReply, type HighQRequest, send, toRequest } from './highq.http.ts';
 import {
   ConfigurableModuleClass,
@@ -18,9 +18,6 @@ import {
 } from './highq.module-definition.ts';
 import { type MountedRoutes, mount } from './highq.mount.ts';
 
-type Guarded = (...args: unknown[]) => unknown;
-const NOTHING_ELSE = [undefined, undefined, undefined, undefined] as const;
-
 /**
  * A token manager with its sign-in routes, on platform-express and on platform-fastify.
  * @example
@@ -30,17 +27,17 @@ const NOTHING_ELSE = [undefined, undefined, undefined, undefined] as const;
 export class HighQModule extends ConfigurableModuleClass implements NestModule, OnApplicationShutdown {
   readonly #runtime: HighQRuntime;
   readonly #host: HttpAdapterHost;
-  readonly #contexts: ExternalContextCreator;
+  readonly #refs: ModuleRef;
 
   constructor(
     @Inject(HIGHQ_RUNTIME) runtime: HighQRuntime,
     @Inject(HttpAdapterHost) host: HttpAdapterHost,
-    @Inject(ExternalContextCreator) contexts: ExternalContextCreator,
+    @Inject(ModuleRef) refs: ModuleRef,
   ) {
     super();
     this.#runtime = runtime;
     this.#host = host;
-    this.#contexts = contexts;
+    this.#refs = refs;
   }
 
   static override forRoot<Req extends HighQRequest = HighQRequest>(
@@ -64,29 +61,17 @@ export class HighQModule extends ConfigurableModuleClass implements NestModule, 
   /** Nest calls this before it registers controllers, and after the application has set itself up. */
   configure(): void {
     const { name, web, proxy } = this.#runtime;
+    const guarded = (what: string, route: Route): Route => behindGlobalGuards(this.#refs, this, what, route);
     const routes: MountedRoutes[] = [
-      { paths: web.paths, owns: web.owns, serve: this.#guarded('serve') },
-      ...(proxy ? [{ ...proxy, serve: this.#guarded('serveProxy') }] : []),
+      { paths: web.paths, owns: web.owns, serve: guarded('serve', (req, res) => this.#serve(req, res)) },
+      ...(proxy ? [{ ...proxy, serve: guarded('serveProxy', proxy.serve) }] : []),
     ];
     mount(this.#host.httpAdapter, name, web, routes);
   }
 
-  /** Global guards first, as for a controller: one of them may be what says who the visitor is. */
-  #guarded(method: 'serve' | 'serveProxy'): MountedRoutes['serve'] {
-    const options = { guards: true, interceptors: false, filters: false };
-    const handler = this[method] as Guarded;
-    return this.#contexts.create(this, handler, method, ...NOTHING_ELSE, options) as MountedRoutes['serve'];
-  }
-
-  @AllowDisconnected()
-  async serve(req: HighQRequest, res: HighQReply): Promise<void> {
+  async #serve(req: HighQRequest, res: HighQReply): Promise<void> {
     const response = await this.#runtime.web.handle(toRequest(req), req);
     if (response) await send(res, response);
-  }
-
-  @AllowDisconnected()
-  async serveProxy(req: HighQRequest, res: HighQReply): Promise<void> {
-    await this.#runtime.proxy?.serve(req, res);
   }
 
   /** By now the server has answered its last request. What the module did not make stays open. */

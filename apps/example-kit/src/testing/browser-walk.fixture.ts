@@ -1,7 +1,7 @@
-import type { Browser, BrowserContext, Page } from 'playwright-core';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { BrowserContext, Page } from 'playwright-core';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { findingsOn } from './accessibility.fixture.ts';
-import { complaintsOf, launchChromium, withoutChromium } from './chromium.fixture.ts';
+import { inChromium, withoutChromium } from './chromium.fixture.ts';
 import { httpTo } from './http.fixture.ts';
 import type { RunningExample, StartExample } from './running-example.fixture.ts';
 
@@ -16,24 +16,17 @@ export interface BrowserWalkOptions {
 export function browserWalk(start: StartExample, { accessibility = false }: BrowserWalkOptions = {}): void {
   describe.skipIf(withoutChromium)('in a browser', { timeout: 60_000 }, () => {
     let example: RunningExample;
-    let browser: Browser;
     let context: BrowserContext;
     let page: Page;
     let complaints: readonly string[];
 
-    beforeAll(async () => {
-      browser = await launchChromium();
-    });
-    afterAll(() => browser.close());
     beforeEach(async () => {
       example = await start();
-      context = await browser.newContext();
-      page = await context.newPage();
-      complaints = complaintsOf(page);
     });
-    afterEach(async () => {
-      await context.close();
-      await example.close();
+    afterEach(() => example.close());
+    const open = inChromium();
+    beforeEach(async () => {
+      ({ page, context, complaints } = await open());
     });
 
     const button = (name: string, on = page) => on.getByRole('button', { name, exact: true });
@@ -106,7 +99,7 @@ export function browserWalk(start: StartExample, { accessibility = false }: Brow
       await link('Status').click();
       await page.getByRole('heading', { name: 'Connected', exact: true }).waitFor();
       expect(await page.locator('dt:text-is("Generation") + dd').textContent()).toBe('2');
-      await page.goBack();
+      await link('Back to the application').click();
       await button('Disconnect').click();
       await page.getByText('Not connected', { exact: true }).waitFor();
       expect(await state()).toBe('disconnected');

@@ -1,9 +1,45 @@
-import { type Browser, chromium, type Page } from 'playwright-core';
+import {
+  type Browser,
+  type BrowserContext,
+  type BrowserContextOptions,
+  chromium,
+  type Page,
+} from 'playwright-core';
+import { afterAll, afterEach, beforeAll } from 'vitest';
 
 export const withoutChromium = process.env.HQ_NO_CHROMIUM === '1';
 
+export interface OpenPage {
+  readonly page: Page;
+  readonly context: BrowserContext;
+  /** What the page reports as errors: a style or a form that its policy refuses is among them. */
+  readonly complaints: readonly string[];
+}
+
+/**
+ * One browser for the tests of a `describe`. Gives what opens a page in a context of its own, which ends with the test:
+ * before what was set up ahead of this, so that the page is gone when its server goes.
+ */
+export function inChromium(): (look?: BrowserContextOptions) => Promise<OpenPage> {
+  let browser: Browser;
+  const contexts: BrowserContext[] = [];
+  beforeAll(async () => {
+    browser = await launchChromium();
+  });
+  afterAll(() => browser.close());
+  afterEach(async () => {
+    for (const context of contexts.splice(0)) await context.close();
+  });
+  return async (look = {}) => {
+    const context = await browser.newContext(look);
+    contexts.push(context);
+    const page = await context.newPage();
+    return { page, context, complaints: complaintsOf(page) };
+  };
+}
+
 /** A browser with a new profile of its own, which goes when it is closed. */
-export function launchChromium(): Promise<Browser> {
+function launchChromium(): Promise<Browser> {
   return chromium.launch({
     executablePath: process.env.HQ_CHROMIUM ?? '/usr/bin/chromium',
     args: [
@@ -18,8 +54,7 @@ export function launchChromium(): Promise<Browser> {
   });
 }
 
-/** What a page reports as errors: a style or a form that its policy refuses is among them. */
-export function complaintsOf(page: Page): readonly string[] {
+function complaintsOf(page: Page): readonly string[] {
   const complaints: string[] = [];
   page.on('pageerror', (error) => complaints.push(error.message));
   page.on('console', (message) => {

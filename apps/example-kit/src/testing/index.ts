@@ -1,7 +1,7 @@
 export { findingsOn } from './accessibility.fixture.ts';
 export { appWalk } from './app-walk.fixture.ts';
 export { browserWalk } from './browser-walk.fixture.ts';
-export { complaintsOf, launchChromium, withoutChromium } from './chromium.fixture.ts';
+export { inChromium, withoutChromium } from './chromium.fixture.ts';
 export { httpTo } from './http.fixture.ts';
 export {
   closeServer,

@@ -11,7 +11,11 @@ export function belongsTo(found: Found, secret: string, connectionId: string | n
 }
 
 /** @throws SignInError unless the transaction is open, this visitor's, and of this instance */
-export function acceptable(found: Found, own: Transaction | null, { inside }: Visit): Transaction {
+export function acceptable(
+  found: Found,
+  own: Transaction | null,
+  { inside, connectionId }: Visit,
+): Transaction {
   switch (found.kind) {
     case 'unknown':
       throw new SignInError('This sign-in is not known here. Please begin again.', {
@@ -35,7 +39,9 @@ export function acceptable(found: Found, own: Transaction | null, { inside }: Vi
   }
   if (own === null) {
     throw new SignInError(
-      'Somebody else is signed in to this application now than when this was begun. Nothing was accepted. Please begin again.',
+      connectionId === null
+        ? 'You are not signed in to this application any more, or this browser kept that to itself on the way back from HighQ. Nothing was accepted. Sign in here, then begin again.'
+        : 'Somebody else is signed in to this application now than when this was begun. Nothing was accepted. Please begin again.',
       { reason: 'visitor_changed' },
     );
   }

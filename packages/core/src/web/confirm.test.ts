@@ -1,4 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
+import type { Connection } from '../contracts.ts';
+import { StoreUnavailableError } from '../errors.ts';
 import { createWebHandlers, type WebHandlers } from './handlers.ts';
 import { PaperBrowser, type PaperManager, paperManager, type Visitor } from './web.fixture.ts';
 
@@ -94,6 +96,41 @@ describe('confirm', () => {
     expect([second.status, second.headers.get('location')]).toEqual([303, '/sites']);
     expect((await twin.get('/highq/confirm')).status).toBe(400);
     expect(manager.accounts.get('ann')?.active).toBeUndefined();
+  });
+
+  it('asks again where an answer was taken but the store failed before it was carried out', async () => {
+    await cameBack();
+    const { connection } = manager;
+    let fails = true;
+    manager.connection = (...id) => {
+      const one = connection(...id);
+      const confirm: Connection['confirm'] = async (options) => {
+        if (fails) throw new StoreUnavailableError('No store.', { connectionId: one.id, retryAfterMs: 1 });
+        return one.confirm(options);
+      };
+      return { ...one, confirm };
+    };
+    expect((await browser.post('/highq/confirm', yes)).status).toBe(503);
+    expect(manager.accounts.get('ann')?.active).toBeUndefined();
+    fails = false;
+    expect((await browser.get('/highq/confirm')).status).toBe(200);
+    const late = browser.copy();
+    expect((await browser.post('/highq/confirm', yes)).status).toBe(303);
+    expect(manager.accounts.get('ann')).toEqual({ active: 'ann@firm.example' });
+    // And no more than once: what comes then is another question.
+    await manager.connection('ann').exchangeCode('code-for-eve@firm.example', { confirm: true });
+    expect((await late.post('/highq/confirm', yes)).status).toBe(303);
+    expect(manager.accounts.get('ann')?.active).toBe('ann@firm.example');
+  });
+
+  it('F84 does not ask again after ten minutes', async () => {
+    await cameBack();
+    manager.connection = () => {
+      throw new StoreUnavailableError('No store.', { connectionId: 'ann', retryAfterMs: 1 });
+    };
+    expect((await browser.post('/highq/confirm', yes)).status).toBe(503);
+    await manager.clock.advance(10 * 60_000);
+    expect((await browser.get('/highq/confirm')).headers.get('location')).toBe('/sites');
   });
 
   it('F87 refuses an answer from a page elsewhere, and leaves the question open', async () => {

@@ -1,11 +1,10 @@
 import { SignInError } from '../errors.ts';
 import type { ConnectionStatus } from '../status.ts';
 import { acceptable, accountText, belongsTo } from './acceptance.ts';
-import { boundDigest, sameDigest, type Transaction } from './login-transaction.ts';
+import { boundDigest, type Found, sameDigest, type Transaction } from './login-transaction.ts';
 import { pageResponse } from './pages.ts';
 import { hostOf, publicOriginOf } from './places.ts';
 import { formOf, refuseCrossSite } from './request.ts';
-
 import { seeOther, type Visit } from './visit.ts';
 
 /**
@@ -15,9 +14,7 @@ import { seeOther, type Visit } from './visit.ts';
 export async function confirmPage(visit: Visit): Promise<Response> {
   await visit.visitor('connect');
   const secret = secretOf(visit);
-  const found = await visit.transactions.peek('confirm', secret);
-  const own = belongsTo(found, secret, visit.connectionId);
-  if (own) visit.returnTo = own.returnTo;
+  const { found, own } = await questionOf(visit, await visit.transactions.peek('confirm', secret), secret);
   if (found.kind === 'handled') return seeOther(visit.returnTo, [visit.cookies.clear('confirm')]);
   const status = await waiting(visit, acceptable(found, own, visit), secret);
   const { pending, userEmail, state } = status;
@@ -64,9 +61,7 @@ export async function confirm(visit: Visit): Promise<Response> {
     });
   }
   const secret = secretOf(visit);
-  const found = await visit.transactions.consume('confirm', secret);
-  const own = belongsTo(found, secret, visit.connectionId);
-  if (own) visit.returnTo = own.returnTo;
+  const { found, own } = await questionOf(visit, await visit.transactions.consume('confirm', secret), secret);
   const clear = [visit.cookies.clear('confirm')];
   if (found.kind === 'handled') return seeOther(visit.returnTo, clear);
   const { pending } = await waiting(visit, acceptable(found, own, visit), secret);
@@ -84,24 +79,45 @@ function secretOf({ cookies }: Visit): string {
   });
 }
 
-/** The connection's status, if the very account that this transaction is about still waits. */
-async function waiting(
-  visit: Visit,
-  { account }: Transaction,
-  secret: string,
-): Promise<ConnectionStatus & Required<Pick<ConnectionStatus, 'pending'>>> {
-  const connectionId = visit.connectionId ?? '';
-  const status = await visit.manager.connection(connectionId).status();
-  const { pending } = status;
-  if (
-    pending === undefined ||
-    account === undefined ||
-    !sameDigest(account, boundDigest(secret, 'account', accountText(pending)))
-  ) {
-    throw new SignInError('The account that came back no longer waits for an answer. Please begin again.', {
-      reason: 'pending_gone',
-      connectionId,
-    });
+interface Question {
+  readonly found: Found;
+  readonly own: Transaction | null;
+}
+
+/**
+ * The question that this browser was asked. An answer that was taken, and then not carried out because the store failed or
+ * the process ended, leaves its account waiting: then the question is still open. That no account is confirmed twice, or in
+ * the place of another, is the grant's own doing.
+ */
+async function questionOf(visit: Visit, found: Found, secret: string): Promise<Question> {
+  const own = belongsTo(found, secret, visit.connectionId);
+  if (own === null) return { found, own };
+  visit.returnTo = own.returnTo;
+  const inTime = visit.inside.storeNow() < own.validUntil;
+  if (found.kind !== 'handled' || !inTime || (await pendingOf(visit, own, secret)) === null) {
+    return { found, own };
   }
-  return { ...status, pending };
+  return { found: { kind: 'open', transaction: own }, own };
+}
+
+/** The connection's status. @throws SignInError unless the account that this transaction is about still waits */
+async function waiting(visit: Visit, transaction: Transaction, secret: string): Promise<Waiting> {
+  const status = await pendingOf(visit, transaction, secret);
+  if (status !== null) return status;
+  throw new SignInError('The account that came back no longer waits for an answer. Please begin again.', {
+    reason: 'pending_gone',
+    connectionId: visit.connectionId ?? '',
+  });
+}
+
+type Waiting = ConnectionStatus & Required<Pick<ConnectionStatus, 'pending'>>;
+
+/** The connection's status, if the very account that this transaction is about still waits. */
+async function pendingOf(visit: Visit, { account }: Transaction, secret: string): Promise<Waiting | null> {
+  const status = await visit.manager.connection(visit.connectionId ?? '').status();
+  const { pending } = status;
+  if (pending === undefined || account === undefined) return null;
+  return sameDigest(account, boundDigest(secret, 'account', accountText(pending)))
+    ? { ...status, pending }
+    : null;
 }

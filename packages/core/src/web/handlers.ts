@@ -3,11 +3,11 @@ import { isHighQError } from '../errors.ts';
 import { confirm, confirmPage } from './confirm.ts';
 import { ROUTE_NAMES, type RouteName, readWebOptions, type WebOptions, type WebSettings } from './options.ts';
 import { formTargetsOf, hostOf, publicOriginOf } from './places.ts';
-import { problemResponse } from './problem.ts';
+import { offersSignIn, type ProblemOptions, problemResponse } from './problem.ts';
 import { formOf, refuseCrossSite, wantsPage } from './request.ts';
 import { callback, connect, connectPage } from './sign-in.ts';
 import { actOnStatus, showStatus } from './status-route.ts';
-import { connectionIdOf, managerOf, seeOther, type Visit, visitOf, wantedPath } from './visit.ts';
+import { allowed, connectionIdOf, managerOf, seeOther, type Visit, visitOf, wantedPath } from './visit.ts';
 
 /** What an adapter calls. `req` is the framework's own request, handed to the application's functions. */
 export interface WebHandlers<Req> {
@@ -33,12 +33,19 @@ export function createWebHandlers<Req>(options: WebOptions<Req>): WebHandlers<Re
   const routeOf = (pathname: string): RouteName | undefined =>
     ROUTE_NAMES.find((name) => settings.paths[name] === pathname);
 
-  async function problem(error: unknown, request: Request, req: Req, returnTo: string) {
+  async function problem(
+    error: unknown,
+    request: Request,
+    req: Req,
+    about: Pick<ProblemOptions, 'returnTo' | 'toCallback'>,
+  ) {
+    if (!isHighQError(error)) return null;
     const instanceUrl = await instanceUrlOf(options, req);
+    const mayConnect = offersSignIn(error, about) && (await mayBegin(options, req));
     return problemResponse(error, request, {
+      ...about,
       statuses: settings.statuses,
-      connectPath: settings.paths.connect ?? undefined,
-      returnTo,
+      connectPath: mayConnect ? (settings.paths.connect ?? undefined) : undefined,
       ...(instanceUrl && { formTargets: formTargetsOf(instanceUrl), host: hostOf(instanceUrl) }),
     });
   }
@@ -55,7 +62,10 @@ export function createWebHandlers<Req>(options: WebOptions<Req>): WebHandlers<Re
         visit = await visitOf(options, settings, request, req);
         return await serve(name, visit);
       } catch (error) {
-        const response = await problem(error, request, req, visit?.returnTo ?? settings.returnTo);
+        const response = await problem(error, request, req, {
+          returnTo: visit?.returnTo ?? settings.returnTo,
+          toCallback: name === 'callback',
+        });
         if (response === null) throw error;
         // A store that did not answer may have left the transaction unused: the person can load the page again.
         const unused = isHighQError(error) && error.code === 'store_unavailable';
@@ -68,7 +78,7 @@ export function createWebHandlers<Req>(options: WebOptions<Req>): WebHandlers<Re
       const id = await connectionIdOf(options, req);
       return id === null ? null : (await managerOf(options, req)).connection(id);
     },
-    problem: (error, request, req) => problem(error, request, req, hereOf(request, settings)),
+    problem: (error, request, req) => problem(error, request, req, { returnTo: hereOf(request, settings) }),
   };
 }
 
@@ -120,6 +130,15 @@ async function instanceUrlOf<Req>(options: WebOptions<Req>, req: Req): Promise<s
     return (await managerOf(options, req))[internals].instanceUrl;
   } catch {
     return null;
+  }
+}
+
+/** Whether to offer a sign-in. A function of the application that fails must not hide the error that is answered. */
+async function mayBegin<Req>(options: WebOptions<Req>, req: Req): Promise<boolean> {
+  try {
+    return await allowed(options, req, 'connect');
+  } catch {
+    return false;
   }
 }
 

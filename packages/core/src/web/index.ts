@@ -1,6 +1,8 @@
 export { createWebHandlers, healthResponse, type WebHandlers } from './handlers.ts';
+export { type Incoming, requestOf } from './incoming.ts';
+export { createMounts, type Mounts } from './mounts.ts';
 export type { Authorize, RouteName, WebAction, WebOptions } from './options.ts';
-export { type ProblemOptions, problemResponse, type StatusOverrides } from './problem.ts';
+export { ABOUT_THE_BODY, type ProblemOptions, problemResponse, type StatusOverrides } from './problem.ts';
 export {
   createProxy,
   type ProxyCall,

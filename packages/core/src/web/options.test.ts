@@ -39,6 +39,18 @@ describe('web options', () => {
     expect(problemsOf({ ...good(), manager, routes: { connect: false, callback: false } })).toBe('none');
   });
 
+  it('wants to know the account where nobody is asked for it, and a path to lead back to', () => {
+    const routes = { confirm: false } as const;
+    expect(problemsOf({ ...good(), routes })).toMatch(/routes.confirm: is off, so expectedUser must name/);
+    expect(problemsOf({ ...good(), routes, expectedUser: () => 'ann@firm.example' })).toBe('none');
+    const manager = paperManager({ redirectUri: undefined });
+    const off = { connect: false, callback: false, confirm: false } as const;
+    expect(problemsOf({ ...good(), manager, routes: off })).toBe('none');
+    for (const statusBackTo of ['//evil.example', 'https://evil.example/', 'matters', '']) {
+      expect(problemsOf({ ...good(), statusBackTo })).toMatch(/statusBackTo: must be a path/);
+    }
+  });
+
   it('wants authorize with a shared connection', () => {
     expect(problemsOf({ ...good(), connectionId: 'firm' })).toMatch(/authorize: is required with a shared/);
   });

@@ -22,6 +22,7 @@ export interface WebOptions<Req> {
    * Whether this visitor may do this. `status`: see the page about their connection; `status-all`: see every connection
    * of the registration as well. The status page is there only where this is given: a function, or `'unsafe-public'`
    * written out, which lets every visitor do everything but `status-all`.
+   * It is also asked before the answer to an error offers a sign-in: where it fails then, none is offered.
    * @default every visitor with a connection of their own may connect and disconnect, and there is no status page
    * @example (req, action) => req.session?.userId !== undefined && (action !== 'status-all' || req.session.isAdmin)
    */
@@ -44,6 +45,8 @@ export interface WebOptions<Req> {
    * @default false
    */
   readonly statusActions?: boolean;
+  /** Where the status page leads back to: a path of the application. @default nowhere @example '/matters' */
+  readonly statusBackTo?: string;
   /** How long a sign-in may take, at most 10 minutes. @default 600_000 */
   readonly signInTtlMs?: number;
   /**
@@ -71,6 +74,7 @@ export interface WebSettings {
   readonly signInTtlMs: number;
   readonly pkce: boolean;
   readonly statusActions: boolean;
+  readonly statusBackTo: string | null;
 }
 
 /** @throws ConfigurationError with every problem */
@@ -99,6 +103,16 @@ export function readWebOptions<Req>(options: WebOptions<Req>): WebSettings {
   if (returnPath(returnTo) === null) {
     problems.push({ option: 'returnTo', problem: 'must be a path of this application, such as /sites' });
   }
+  if (options.statusBackTo !== undefined && returnPath(options.statusBackTo) === null) {
+    problems.push({
+      option: 'statusBackTo',
+      problem: 'must be a path of this application, such as /matters',
+    });
+  }
+  if (paths.callback !== null && paths.confirm === null && options.expectedUser === undefined) {
+    const problem = 'is off, so expectedUser must name the account of every visitor';
+    problems.push({ option: 'routes.confirm', problem });
+  }
   if (!(signInTtlMs > 0 && signInTtlMs <= LONGEST_SIGN_IN_MS)) {
     problems.push({ option: 'signInTtlMs', problem: 'must lie in 1 ms … 10 min' });
   }
@@ -116,6 +130,7 @@ export function readWebOptions<Req>(options: WebOptions<Req>): WebSettings {
     signInTtlMs,
     pkce: options.pkce ?? true,
     statusActions: options.statusActions ?? false,
+    statusBackTo: options.statusBackTo ?? null,
   };
   if (options.manager === undefined || options.manager === null) {
     problems.push({ option: 'manager', problem: 'is missing: pass what createTokenManager gave' });

@@ -57,6 +57,34 @@ describe('problem', () => {
     expect(page).toContain('acme.highq.com');
   });
 
+  it('offers a sign-in to those only who may connect, and asks nobody where none is offered', async () => {
+    const asked: string[] = [];
+    const shared = createWebHandlers<Visitor>({
+      manager: paperManager(),
+      connectionId: 'firm',
+      authorize: (req, action) => {
+        asked.push(action);
+        if (req.user === 'broken') throw new Error('of the application');
+        return req.user === 'admin';
+      },
+    });
+    const error = new ReauthorizationRequiredError('It has ended.', {
+      connectionId: 'firm',
+      reason: 'revoked_or_expired',
+    });
+    for (const user of ['admin', 'ann', 'broken']) {
+      const page = await (await shared.problem(error, browser(), { user }))?.text();
+      expect([user, page?.includes('<form')]).toEqual([user, user === 'admin']);
+      const json = await (await shared.problem(error, program(), { user }))?.json();
+      expect(json).toHaveProperty('code', 'reauthorization_required');
+      expect(Reflect.get(json as object, 'connectUrl')).toBe(user === 'admin' ? '/highq/connect' : undefined);
+    }
+    expect(new Set(asked)).toEqual(new Set(['connect']));
+    asked.length = 0;
+    await shared.problem(new PermissionDeniedError('No.', { connectionId: 'firm' }), browser(), {});
+    expect(asked).toEqual([]);
+  });
+
   it('F109 offers an anonymous visitor nothing to connect', async () => {
     const error = new NotConnectedError('Nobody is signed in.');
     expect(await (await handlers.problem(error, browser(), {}))?.text()).not.toContain('<form');

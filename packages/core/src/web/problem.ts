@@ -19,7 +19,19 @@ export interface ProblemOptions {
   readonly host?: string;
   /** Where the visitor wants to be after a sign-in: a checked path. */
   readonly returnTo?: string;
+  /** The answer is to a callback: its address, which the browser shows, holds a code. @default false */
+  readonly toCallback?: boolean;
 }
+
+/** Headers that a handler may have set for a body which does not come: an adapter takes them back before it answers an error. */
+export const ABOUT_THE_BODY: readonly string[] = [
+  'Content-Disposition',
+  'Content-Encoding',
+  'Content-Length',
+  'Content-Range',
+  'ETag',
+  'Last-Modified',
+];
 
 /**
  * What a visitor gets for an error: a page for a browser that navigates, `application/problem+json` for programs.
@@ -49,8 +61,11 @@ function statusOf(error: HighQError, overrides: StatusOverrides = {}): number {
   return error.status;
 }
 
-/** Errors that a sign-in can end. A connection in doubt is one: signing in again settles it. */
-function offersSignIn(error: HighQError): boolean {
+/**
+ * Errors that a sign-in can end. A connection in doubt is one: signing in again settles it. Where a sign-in failed on its
+ * way back, whoever was away has to be asked again, and the code that came is of no more use.
+ */
+export function offersSignIn(error: HighQError, { toCallback = false }: ProblemOptions = {}): boolean {
   switch (error.code) {
     case 'not_connected':
       return error.connectionId !== undefined;
@@ -58,6 +73,9 @@ function offersSignIn(error: HighQError): boolean {
     case 'rotation_uncertain':
     case 'sign_in':
       return true;
+    case 'token_endpoint':
+    case 'store_unavailable':
+      return toCallback;
     default:
       return false;
   }
@@ -85,7 +103,7 @@ function problemJson(error: HighQError, status: number, options: ProblemOptions)
     reason: error.status === 500 ? undefined : reasonOf(error),
     retryable: error.retryable,
     retryAfterMs: error.retryAfterMs,
-    connectUrl: offersSignIn(error) ? connectPath : undefined,
+    connectUrl: offersSignIn(error, options) ? connectPath : undefined,
   };
   return new Response(JSON.stringify(body), {
     status,
@@ -99,10 +117,11 @@ function problemJson(error: HighQError, status: number, options: ProblemOptions)
 }
 
 function problemPage(error: HighQError, status: number, options: ProblemOptions): Response {
-  const { connectPath, returnTo = '/', formTargets = '', host } = options;
+  const { connectPath, returnTo = '/', formTargets = '', host, toCallback = false } = options;
   const actions: Action[] = [];
-  const signIn = offersSignIn(error) && connectPath !== undefined;
-  if (signIn && error.code === 'sign_in') {
+  const signIn = offersSignIn(error, options) && connectPath !== undefined;
+  const holdsCode = toCallback || error.code === 'sign_in';
+  if (signIn && holdsCode) {
     // The address may hold a code, so this page sends no Origin header: its button is a link to the page that posts.
     actions.push({
       kind: 'link',
@@ -124,7 +143,7 @@ function problemPage(error: HighQError, status: number, options: ProblemOptions)
   return pageResponse(page, {
     status,
     formTargets,
-    referrerPolicy: error.code === 'sign_in' ? 'no-referrer' : 'same-origin',
+    referrerPolicy: holdsCode ? 'no-referrer' : 'same-origin',
   });
 }
 

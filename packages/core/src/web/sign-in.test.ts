@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { internals } from '../contracts.ts';
+import { ConfigurationError, StoreUnavailableError, TokenEndpointError } from '../errors.ts';
 import { createWebHandlers, type WebHandlers } from './handlers.ts';
 import type { WebOptions } from './options.ts';
 import { PaperBrowser, type PaperManager, paperManager, type Visitor } from './web.fixture.ts';
@@ -100,6 +101,15 @@ describe('GET callback', () => {
     await begun();
     browser.visitor.user = user;
     await refusal(await browser.get(callback, asProgram), 'visitor_changed');
+    expect(manager.exchanges).toEqual([]);
+  });
+
+  it('F81 tells who is not signed in any more what to do, and not that somebody else is', async () => {
+    await begun();
+    browser.visitor.user = null;
+    const page = await (await browser.get(callback)).text();
+    expect(page).toContain('You are not signed in to this application any more');
+    expect(page).not.toContain('Somebody else');
     expect(manager.exchanges).toEqual([]);
   });
 
@@ -220,6 +230,21 @@ describe('GET callback', () => {
     expect([manager.exchanges.length, other.exchanges.length]).toEqual([1, 1]);
   });
 
+  it('F110 keeps apart paths that differ in one character', async () => {
+    const names = new Set<string>();
+    const paths = ['/highq', '/', '/a/b', '/a-b', '/a_b', '/a.b', '/a_2db', '/A/b'];
+    for (const basePath of paths) {
+      const redirectUri = `https://app.example${basePath === '/' ? '' : basePath}/callback`;
+      const its = paperManager({ redirectUri });
+      const there = createWebHandlers<Visitor>({ manager: its, connectionId: () => 'ann', basePath });
+      const response = await new PaperBrowser(there).post(`${there.basePath}/connect`);
+      const [name = ''] = response.headers.getSetCookie()[0]?.split('=') ?? [];
+      expect(name).toMatch(/^__Host-highq-login[\w-]*$/);
+      names.add(name);
+    }
+    expect(names.size).toBe(paths.length);
+  });
+
   it.each([
     ['?error=access_denied', 'access_denied'],
     ['?error=access_denied&error_description=<script>', 'access_denied'],
@@ -253,6 +278,31 @@ describe('GET callback', () => {
     expect(page).toContain('Access was not allowed at HighQ');
     expect(page).toContain('href="/sites"');
     expect(browser.cookies.size).toBe(0);
+  });
+
+  it('F98 keeps the code out of every referrer, and leads on, whatever the exchange ended with', async () => {
+    const failures = [
+      new TokenEndpointError('HighQ did not answer.', { connectionId: 'ann', reason: 'not_sent' }),
+      new StoreUnavailableError('No store.', { connectionId: 'ann', retryAfterMs: 5_000 }),
+      new ConfigurationError([{ option: 'x', problem: 'is wrong' }]),
+    ];
+    for (const failure of failures) {
+      await begun();
+      manager.duringExchange = async () => {
+        throw failure;
+      };
+      const response = await browser.get(callback);
+      expect([failure.code, response.status]).toEqual([failure.code, failure.status]);
+      expect(response.headers.get('referrer-policy')).toBe('no-referrer');
+      const page = await response.text();
+      expect(page).not.toContain('<form');
+      expect(page.includes('href="/highq/connect?returnTo=%2Fsites"')).toBe(failure.status === 503);
+      manager.duringExchange = null;
+    }
+    // Who is signed out of the application by then has nothing to begin.
+    handlers = handlersWith({ authorize: () => false });
+    const refused = await new PaperBrowser(handlers).get(callback);
+    expect(refused.headers.get('referrer-policy')).toBe('no-referrer');
   });
 
   it('F91 does not take a posted answer', async () => {

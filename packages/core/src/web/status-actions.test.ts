@@ -125,6 +125,17 @@ describe('POST status', () => {
     expect((await manager.connection('ann').status()).state).toBe('active');
   });
 
+  it('shows nobody what they may not press', async () => {
+    browser = browserWith({ authorize: (_req, action) => action === 'status' });
+    const html = await (await browser.get(STATUS)).text();
+    expect(html).toContain('value="renew"');
+    expect(html).not.toContain('value="disconnect"');
+    await manager.connection('ann').disconnect();
+    expect(await (await browser.get(STATUS)).text()).not.toContain('href="/highq/connect');
+    browser = browserWith({ authorize: (_req, action) => action === 'status' || action === 'connect' });
+    expect(await (await browser.get(STATUS)).text()).toContain('href="/highq/connect');
+  });
+
   it('wants the right to disconnect as well', async () => {
     browser = browserWith({ authorize: (_req, action) => action === 'status' });
     expect((await browser.post(STATUS, { action: 'disconnect' })).status).toBe(403);

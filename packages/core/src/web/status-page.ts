@@ -21,6 +21,7 @@ export function statusPage(visit: Visit, sight: StatusSight): Response {
 <header class="top">
 <p class="over">${escapeHtml(hostOf(visit.inside.instanceUrl))}</p>
 <h1>${view ? 'HighQ connection' : 'HighQ connections'}</h1>
+${backHtml(visit.settings)}
 </header>
 ${notice ? noticeHtml(notice) : ''}
 ${view ? viewHtml(visit, sight, view) : ''}
@@ -33,6 +34,12 @@ ${list ? listHtml(visit, list, now) : ''}
   return new Response(document({ title, body, look: 'wide', script: SCRIPT }), {
     headers: documentHeaders({ script: SCRIPT }),
   });
+}
+
+function backHtml({ statusBackTo }: Visit['settings']): string {
+  return statusBackTo === null
+    ? ''
+    : `<p class="back"><a href="${escapeHtml(statusBackTo)}">Back to the application</a></p>`;
 }
 
 function noticeHtml(notice: NonNullable<StatusSight['notice']>): string {
@@ -60,7 +67,7 @@ function viewHtml(visit: Visit, sight: StatusSight, view: StatusView): string {
   return `<div id="stale" data-live>${stale}</div>
 <section class="card" aria-labelledby="state-title">
 <div id="state" data-live aria-live="polite">${stateHtml(view, sight.own)}</div>
-<div id="next-step" data-live>${sight.own ? nextStepHtml(visit, status) : ''}</div>
+<div id="next-step" data-live>${sight.may.connect ? nextStepHtml(visit, status) : ''}</div>
 </section>
 <div id="warning" data-live>${warningHtml(view)}</div>
 <div id="problem" data-live>${problemHtml(view)}</div>
@@ -75,7 +82,7 @@ function viewHtml(visit: Visit, sight: StatusSight, view: StatusView): string {
     .join('')}</ul></section>
 <section class="card" aria-labelledby="history-title"><h2 id="history-title">History</h2>
 <div id="history" data-live>${historyHtml(view)}</div></section>
-<div id="actions" data-live>${sight.own && visit.settings.statusActions ? actionsHtml(visit, status) : ''}</div>`;
+<div id="actions" data-live>${actionsHtml(visit, status, sight.may)}</div>`;
 }
 
 function stateHtml({ status, now }: StatusView, own: boolean): string {
@@ -171,16 +178,22 @@ function historyHtml({ history, now }: StatusView): string {
 }
 
 /** `seen` says which grant the button was shown for. */
-function actionsHtml({ settings }: Visit, status: ConnectionStatus): string {
+function actionsHtml({ settings }: Visit, status: ConnectionStatus, may: StatusSight['may']): string {
   const { state } = status;
   if (state === 'disconnected') return '';
   const form = (action: string, button: string): string =>
     `<form method="post" action="${escapeHtml(settings.paths.status ?? '')}"><input type="hidden" name="seen" value="${seenAs(status)}"><button name="action" value="${action}"${button}</button></form>`;
-  const renews = state === 'active' || state === 'expiring' || state === 'expired' || state === 'uncertain';
-  const renew = renews
-    ? `<p>A renewal replaces both tokens at once. It happens by itself; there is no need to press this.</p><div class="row">${form('renew', ' class="quiet">Renew now')}</div>`
+  const renewable =
+    state === 'active' || state === 'expiring' || state === 'expired' || state === 'uncertain';
+  const renew =
+    may.renew && renewable
+      ? `<p>A renewal replaces both tokens at once. It happens by itself; there is no need to press this.</p><div class="row">${form('renew', ' class="quiet">Renew now')}</div>`
+      : '';
+  const disconnect = may.disconnect
+    ? `<details><summary>Disconnect</summary><p>The tokens are forgotten here, at once and for every process. To connect again, somebody has to sign in at HighQ.</p>
+<div class="row">${form('disconnect', ' class="danger">Disconnect from HighQ')}</div></details>`
     : '';
+  if (renew === '' && disconnect === '') return '';
   return `<section class="card" aria-labelledby="actions-title"><h2 id="actions-title">Actions</h2>${renew}
-<details><summary>Disconnect</summary><p>The tokens are forgotten here, at once and for every process. To connect again, somebody has to sign in at HighQ.</p>
-<div class="row">${form('disconnect', ' class="danger">Disconnect from HighQ')}</div></details></section>`;
+${disconnect}</section>`;
 }

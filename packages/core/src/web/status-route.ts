@@ -23,10 +23,17 @@ export async function showStatus(visit: Visit): Promise<Response> {
   const told = read ? cookies.read('notice') : null;
   const view = connectionId === null ? null : await readStatus(visit, connectionId);
   const list = all ? await listBeside(visit, view) : null;
+  const own = connectionId !== null && connectionId === visit.connectionId;
+  const acts = own && visit.settings.statusActions;
   const sight: StatusSight = {
     view,
     list,
-    own: connectionId !== null && connectionId === visit.connectionId,
+    own,
+    may: {
+      connect: html && own && (await visit.may('connect')),
+      renew: acts,
+      disconnect: html && acts && (await visit.may('disconnect')),
+    },
     notice: isNotice(told) ? told : null,
     now: visit.inside.storeNow(),
   };

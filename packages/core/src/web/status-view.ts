@@ -13,6 +13,8 @@ export interface StatusSight {
   readonly list: ConnectionPage | null;
   /** The connection is the visitor's own: only then there is something to press. */
   readonly own: boolean;
+  /** What this visitor may do with it. */
+  readonly may: Readonly<Record<'connect' | 'renew' | 'disconnect', boolean>>;
   readonly notice: Notice | null;
   /** Store's clock, epoch ms. */
   readonly now: number;

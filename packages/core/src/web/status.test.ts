@@ -126,6 +126,12 @@ describe('GET status', () => {
     expect(html).not.toMatch(/\s(?:style|on[a-z]+|src)=/);
   });
 
+  it('leads back to the application where that has said where', async () => {
+    expect(await page(await browserWith().get(STATUS))).not.toContain('Back to the application');
+    const html = await page(await browserWith({ statusBackTo: '/matters?a=1&b="2"' }).get(STATUS));
+    expect(html).toContain('<a href="/matters?a=1&#38;b=&#34;2&#34;">Back to the application</a>');
+  });
+
   it('escapes whatever others wrote', async () => {
     const evil = `<img src=x onerror="a('b')">`;
     await manager.connection(evil).importTokens({

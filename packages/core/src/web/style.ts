@@ -31,6 +31,7 @@ a{color:var(--accent)}
 code{font:.875em/1.4 ui-monospace,SFMono-Regular,Menlo,Consolas,monospace;overflow-wrap:anywhere}
 .wide main{max-width:46rem;margin:0 auto;padding:2.5rem 1.25rem 2rem;display:grid;grid-template-columns:minmax(0,1fr);gap:1rem}
 .wide h1{margin:0;font-size:1.625rem}
+.back{margin:.375rem 0 0}
 .wide .card{padding:1.375rem 1.5rem}
 .wide main>[data-live]:empty{display:none}
 .wide .note,.wide .done{margin:0;border-radius:.75rem}

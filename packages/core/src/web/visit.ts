@@ -96,7 +96,12 @@ const REFUSALS: Readonly<Record<WebAction, string>> = {
   'status-all': 'You may not see the status of this connection.',
 };
 
-async function allowed<Req>({ authorize }: WebOptions<Req>, req: Req, action: WebAction): Promise<boolean> {
+/** What the application says to this visitor's wish. */
+export async function allowed<Req>(
+  { authorize }: WebOptions<Req>,
+  req: Req,
+  action: WebAction,
+): Promise<boolean> {
   switch (action) {
     case 'connect':
     case 'disconnect':
@@ -150,7 +155,7 @@ const COOKIE_NAMES: Readonly<Record<CookieName, string>> = {
  */
 function cookiesFor(request: Request, inside: ManagerInternals, settings: WebSettings): Cookies {
   const plain = inside.allowLoopback && inside.redirectUri?.startsWith('http:') === true;
-  const own = settings.basePath === DEFAULT_BASE_PATH ? '' : settings.basePath.replace(/[^a-z0-9]+/gi, '-');
+  const own = settings.basePath === DEFAULT_BASE_PATH ? '' : suffixOf(settings.basePath);
   const nameOf = (name: CookieName): string => (plain ? '' : '__Host-') + COOKIE_NAMES[name] + own;
   const attributes = `Path=/; HttpOnly; SameSite=Lax${plain ? '' : '; Secure'}`;
   const maxAgeSeconds = Math.ceil(settings.signInTtlMs / 1000);
@@ -159,6 +164,12 @@ function cookiesFor(request: Request, inside: ManagerInternals, settings: WebSet
     write: (name, secret) => `${nameOf(name)}=${secret}; Max-Age=${maxAgeSeconds}; ${attributes}`,
     clear: (name) => `${nameOf(name)}=; Max-Age=0; ${attributes}`,
   };
+}
+
+/** A path as the end of a cookie's name: no two are the same. */
+function suffixOf(path: string): string {
+  const plain = path.slice(1).replace(/[^a-z0-9/]/gi, (other) => `_${other.charCodeAt(0).toString(16)}`);
+  return `-${plain.replaceAll('/', '-')}`;
 }
 
 /** 303 to a clean address: what came in stays out of the next request's `Referer` and of every cache (F98). */

@@ -1,4 +1,5 @@
 export { ADAPTER_BEHAVIOURS, adapterSuite } from './adapter-suite.ts';
+export { userOf } from './bench.ts';
 export {
   type AdapterHost,
   type HostMount,
@@ -11,3 +12,4 @@ export {
   visitorOfHeaders,
 } from './host.ts';
 export { type Answer, HttpBrowser, hiddenFields } from './http-browser.ts';
+export { type Served, serveConnected } from './served.ts';

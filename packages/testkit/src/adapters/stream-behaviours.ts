@@ -1,10 +1,11 @@
 import { createHash } from 'node:crypto';
 import { once } from 'node:events';
-import type { IncomingMessage, ServerResponse } from 'node:http';
+import type { ClientRequest, IncomingMessage, ServerResponse } from 'node:http';
 import { Readable } from 'node:stream';
 import { expect } from 'vitest';
-import { type Behaviour, HOUR_MS, LIMITED, MIB } from './bench.ts';
+import { type App, type Behaviour, type Bench, HOUR_MS, LIMITED, MIB } from './bench.ts';
 import { answerTo, start, textOf } from './exchange.ts';
+import type { HostProxy, HostSetup } from './host.ts';
 import { call, openBefore, openProxy, PROXY, SAME } from './proxy-steps.ts';
 
 const BINARY = { 'content-type': 'application/octet-stream' };
@@ -22,18 +23,59 @@ function* blocks(): Generator<Buffer> {
   for (let index = 0; index < SIZE / BLOCK; index += 1) yield Buffer.alloc(BLOCK, index);
 }
 
-/** The next request to the API that the behaviour writes. */
-function nextCall(): {
-  handler(request: IncomingMessage, response: ServerResponse): void;
-  came: Promise<Pair>;
-} {
-  const { promise, resolve } = Promise.withResolvers<Pair>();
-  return { handler: (request, response) => resolve({ request, response }), came: promise };
-}
-
+/** A call at the API that the behaviour answers itself. */
 interface Pair {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
+}
+
+interface Opened {
+  readonly app: App;
+  /** The next call that comes to the API. */
+  readonly came: Promise<Pair>;
+}
+
+async function openAnswered(
+  bench: Bench,
+  options?: Partial<HostProxy>,
+  setup?: Partial<HostSetup>,
+): Promise<Opened> {
+  const { promise: came, resolve } = Promise.withResolvers<Pair>();
+  const { app } = await openBefore(
+    bench,
+    (request, response) => resolve({ request, response }),
+    options,
+    setup,
+  );
+  return { app, came };
+}
+
+/** The same, where the API has begun to answer the visitor, who has its first bytes. */
+async function openInAnswer(
+  bench: Bench,
+): Promise<{ app: App; api: ServerResponse; response: IncomingMessage }> {
+  const { app, came } = await openAnswered(bench);
+  const asked = call(app, '6/documents/1/content');
+  const { response: api } = await came;
+  api.writeHead(200, BINARY).write('first');
+  const response = await asked;
+  const [first] = (await once(response, 'data')) as [Buffer];
+  expect(first.toString()).toBe('first');
+  return { app, api, response };
+}
+
+/** The same, where the visitor has begun an upload, and the API has its first bytes. */
+async function openInUpload(
+  bench: Bench,
+): Promise<Pair & { readonly app: App; readonly outgoing: ClientRequest }> {
+  const { app, came } = await openAnswered(bench, { allow: ['PUT'] });
+  const headers = { cookie: 'user=ann', ...SAME, ...BINARY };
+  const outgoing = start(`${app.url}${PROXY}/6/documents/1/content`, { method: 'PUT', headers });
+  outgoing.write('first');
+  const { request, response } = await came;
+  const [first] = (await once(request, 'data')) as [Buffer];
+  expect(first.toString()).toBe('first');
+  return { app, outgoing, request, response };
 }
 
 /** Bodies through the proxy: streams, and what becomes of them when one side leaves. */
@@ -82,14 +124,7 @@ export const STREAM_BEHAVIOURS: readonly Behaviour[] = [
   {
     title: 'proxy: streams down, the browser has the first bytes before the API has sent the last',
     async run(bench) {
-      const { handler, came } = nextCall();
-      const { app } = await openBefore(bench, handler);
-      const asked = call(app, '6/documents/1/content');
-      const { response: api } = await came;
-      api.writeHead(200, BINARY).write('first');
-      const response = await asked;
-      const [first] = (await once(response, 'data')) as [Buffer];
-      expect(first.toString()).toBe('first');
+      const { api, response } = await openInAnswer(bench);
       api.end(' last');
       expect(await textOf(response)).toBe(' last');
     },
@@ -97,15 +132,8 @@ export const STREAM_BEHAVIOURS: readonly Behaviour[] = [
   {
     title: 'proxy: streams up, the API has the first bytes before the browser has sent the last',
     async run(bench) {
-      const { handler, came } = nextCall();
-      const { app } = await openBefore(bench, handler, { allow: ['PUT'] });
-      const headers = { cookie: 'user=ann', ...SAME, ...BINARY };
-      const outgoing = start(`${app.url}${PROXY}/6/documents/1/content`, { method: 'PUT', headers });
+      const { outgoing, request, response: api } = await openInUpload(bench);
       const answered = answerTo(outgoing);
-      outgoing.write('first');
-      const { request, response: api } = await came;
-      const [first] = (await once(request, 'data')) as [Buffer];
-      expect(first.toString()).toBe('first');
       outgoing.end(' last');
       expect(await textOf(request)).toBe(' last');
       api.writeHead(200, BINARY).end('stored');
@@ -169,14 +197,8 @@ export const STREAM_BEHAVIOURS: readonly Behaviour[] = [
   {
     title: 'proxy: a browser that leaves in the middle of an answer ends the call to the API',
     async run(bench) {
-      const { handler, came } = nextCall();
-      const { app } = await openBefore(bench, handler);
-      const asked = call(app, '6/documents/1/content');
-      const { response: api } = await came;
+      const { api, response } = await openInAnswer(bench);
       const ended = once(api, 'close');
-      api.writeHead(200, BINARY).write('first');
-      const response = await asked;
-      await once(response, 'data');
       response.destroy();
       await ended;
       expect(api.writableFinished).toBe(false);
@@ -186,10 +208,9 @@ export const STREAM_BEHAVIOURS: readonly Behaviour[] = [
     title:
       'proxy: a browser that leaves before the answer ends the call to the API, and is no error of the application',
     async run(bench) {
-      const { handler, came } = nextCall();
       const errors: unknown[] = [];
       const onError = (error: unknown) => errors.push(error);
-      const { app } = await openBefore(bench, handler, {}, { onError });
+      const { app, came } = await openAnswered(bench, {}, { onError });
       const outgoing = start(`${app.url}${PROXY}/6/sites`, { headers: { cookie: 'user=ann' } });
       outgoing.on('error', () => undefined);
       outgoing.end();
@@ -205,16 +226,10 @@ export const STREAM_BEHAVIOURS: readonly Behaviour[] = [
   {
     title: 'proxy: a browser that leaves in the middle of an upload ends the call to the API',
     async run(bench) {
-      const { handler, came } = nextCall();
-      const { app } = await openBefore(bench, handler, { allow: ['PUT'] });
-      const headers = { cookie: 'user=ann', ...SAME, ...BINARY };
-      const outgoing = start(`${app.url}${PROXY}/6/documents/1/content`, { method: 'PUT', headers });
+      const { app, outgoing, request } = await openInUpload(bench);
       outgoing.on('error', () => undefined);
-      outgoing.write('first');
-      const { request } = await came;
       request.on('error', () => undefined);
       const ended = new Promise((resolve) => request.once('close', resolve));
-      await once(request, 'data');
       outgoing.destroy();
       await ended;
       // A part of a file must not look like all of it.
@@ -225,13 +240,7 @@ export const STREAM_BEHAVIOURS: readonly Behaviour[] = [
   {
     title: 'proxy: an answer that breaks off at the API breaks off at the browser, and looks whole to nobody',
     async run(bench) {
-      const { handler, came } = nextCall();
-      const { app } = await openBefore(bench, handler);
-      const asked = call(app, '6/documents/1/content');
-      const { response: api } = await came;
-      api.writeHead(200, BINARY).write('first');
-      const response = await asked;
-      await once(response, 'data');
+      const { app, api, response } = await openInAnswer(bench);
       api.destroy();
       await expect(textOf(response)).rejects.toThrow();
       expect(response.complete).toBe(false);

@@ -314,7 +314,12 @@ export class GrantAdmin {
           return;
         } catch (error) {
           // Whatever the store says: what was bought is in hand.
-          if (!isHighQError(error) || !STORE_CODES.has(error.code)) throw error;
+          if (!isHighQError(error) || !STORE_CODES.has(error.code)) {
+            // A row that this process cannot open stays as it is (I12): the pair goes to where one with the key finds it.
+            if (isHighQError(error) && error.code === 'record_unreadable')
+              await this.#setAside(grant, grant.signInsInHand.get(inHand));
+            throw error;
+          }
           // Also when the store was away from the first read on.
           if (!grant.signInsInHand.has(inHand)) remembered(...known());
           // A platform that loses patience ends the process without any `close()`.
@@ -338,6 +343,20 @@ export class GrantAdmin {
     const { journals, news } = this.#d;
     const rescued = record ? journals.rescue(grant.slot, record) : null;
     await rescued?.catch(() => news.anomaly(grant, 'rescue_failed', 'no place took the pair of a sign-in'));
+  }
+
+  /** Said aloud: who signed in may have been told already that the store will have it. */
+  async #setAside(grant: HeldGrant, record: GrantRecord | undefined): Promise<void> {
+    const { journals, news } = this.#d;
+    const kept = record ? await journals.rescue(grant.slot, record).catch(() => false) : false;
+    const where = kept
+      ? 'it is in the rescue folder, or a journal'
+      : 'it is dropped, for want of a rescue folder';
+    news.anomaly(
+      grant,
+      'sign_in_not_written',
+      `the row was sealed with a key that is not here meanwhile: ${where}`,
+    );
   }
 
   /** The store has it: it must not come back from there. */

@@ -101,7 +101,9 @@ describe('a sign-in whose store went away before it was written is found by the 
     await expect(again.confirm()).rejects.toMatchObject({ reason: 'nothing_pending' });
   });
 
-  it('F114 also when ten thousand others were used while its code was exchanged', async () => {
+  it('F114 also when ten thousand others were used while its code was exchanged', {
+    timeout: 120_000,
+  }, async () => {
     await signInAndStop(nothing, {
       async meanwhile() {
         const [manager] = bench.managers;
@@ -110,6 +112,35 @@ describe('a sign-in whose store went away before it was written is found by the 
     });
     expect(await rescueFiles()).toHaveLength(1);
     expect(await start().connection('ann').getAccessToken()).toBeTruthy();
+  });
+});
+
+describe('a sign-in whose row another process sealed meanwhile with a key that is not here', () => {
+  it('F73 I5 I12 leaves the row alone, says so, and is found by a process that has the key', async () => {
+    const [older, newer] = [
+      { id: 'k1', key: Buffer.alloc(32, 1).toString('hex') },
+      { id: 'k2', key: Buffer.alloc(32, 2).toString('hex') },
+    ];
+    const behind = bench.manager({ store, encryption: { keys: [older] } });
+    const connection = behind.connection('ann');
+    await bench.signIn(connection, USER);
+    bench.emulator.faults.add({ match: { endpoint: 'token' }, kind: 'delay', delayMs: 60_000, times: 1 });
+    const { code } = await bench.emulator.authorize({ user: OTHER });
+    const signIn = connection.exchangeCode(code).catch((error: unknown) => error);
+    await vi.waitFor(() =>
+      expect(bench.emulator.ledger.count({ kind: 'presented', tokenType: 'code' })).toBe(2),
+    );
+    const ahead = bench.manager({ store, encryption: { keys: [newer, older] } });
+    await ahead.connection('ann').refresh({ force: true });
+    const writes = store.writes.length;
+    await bench.clock.advance(60_000);
+    expect(await signIn).toMatchObject({ code: 'record_unreadable', reason: 'unknown_key' });
+    expect(store.writes).toHaveLength(writes);
+    expect(bench.named('anomaly').map(({ anomaly }) => anomaly)).toContain('sign_in_not_written');
+    expect(await rescueFiles()).toHaveLength(1);
+    const next = bench.manager({ store, encryption: { keys: [newer, older] } }).connection('ann');
+    await next.getAccessToken();
+    expect(await next.status()).toMatchObject({ state: 'active', userEmail: OTHER });
   });
 });
 

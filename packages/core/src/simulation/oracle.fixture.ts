@@ -77,7 +77,7 @@ export class Oracle {
   readonly history: string[] = [];
   readonly windows = new Map<number, Set<Window>>();
   readonly forgotAt = new Map<string, number>();
-  /** Of whom a process could not open what another had just written, and said so to the person that signed in. */
+  /** Of whom a process said aloud that it cannot open what another had just written, and so not write what it holds. */
   readonly unwritable = new Set<string>();
   readonly #nameless = new Set<string>();
   readonly #signingIn = new Map<string, number>();

@@ -1,5 +1,4 @@
 import type { Connection } from '../contracts.ts';
-import { isHighQError } from '../errors.ts';
 import type { SimProcess } from './sim-process.fixture.ts';
 import type { World } from './world.fixture.ts';
 
@@ -44,7 +43,6 @@ function act(
       .catch((error: unknown) => {
         // Its first look may not have come about.
         process.glances.delete(id);
-        if (isHighQError(error) && error.code === 'record_unreadable') world.oracle.unwritable.add(id);
         world.failed(process, `${does} ${id}`, error);
       })
       .finally(idle);

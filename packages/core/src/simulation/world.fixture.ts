@@ -136,7 +136,10 @@ export class World implements Surroundings {
     });
     for (const name of EVENTS) {
       manager.on(name, (event) => {
-        if (process.alive) this.oracle.leak(`an event ${name}`, JSON.stringify(event));
+        if (!process.alive) return;
+        this.oracle.leak(`an event ${name}`, JSON.stringify(event));
+        if ('anomaly' in event && event.anomaly === 'sign_in_not_written')
+          this.oracle.unwritable.add(event.connectionId);
       });
     }
     return { process, manager, leaving: false };

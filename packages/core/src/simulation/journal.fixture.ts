@@ -2,7 +2,7 @@ import type { Journal, JournalEntry } from '../journal.ts';
 import type { Oracle } from './oracle.fixture.ts';
 import { viewOf } from './row-view.fixture.ts';
 import type { SimProcess } from './sim-process.fixture.ts';
-import { type SimStore, unopened } from './store.fixture.ts';
+import { reopened, type SimStore, unopened } from './store.fixture.ts';
 
 /** What a journal has on its disk: one for all processes, or one for each, which outlives the process. */
 export interface Shelf {
@@ -28,8 +28,9 @@ export function simJournal(
         'journal.append',
         (fault) => {
           if (fault?.kind === 'torn') return;
-          shelf.entries.push(entry);
-          const view = viewOf(entry.body);
+          const body = reopened(entry.body);
+          shelf.entries.push({ ...entry, body });
+          const view = viewOf(body);
           store.noteSeals(view, process);
           oracle.journaled(process, entry.connectionId, view, shelf);
         },
@@ -44,7 +45,7 @@ export function simJournal(
             .filter((entry) => entry.connectionId === connectionId)
             .map((entry) => {
               const view = viewOf(entry.body);
-              return store.canOpen(view, process) ? entry : { ...entry, body: unopened(entry.body, view) };
+              return { ...entry, body: unopened(entry.body, store.unopenable(view, process)) };
             })
             .sort((a, b) => above(a, b)),
         {

@@ -483,7 +483,7 @@ export class Oracle {
     if (fate.storedFirst !== null && fate.storedFirst <= forgotAt) return 'forgotten by the store';
     // A person who left, or signed in again, has no use for it: its holder let go of it, and then the store forgot that.
     const ended = this.#grantEnded.get(child.family.user) ?? -1;
-    if (ended >= fate.receivedAt && ended <= forgotAt) return 'forgotten by the store';
+    if (ended >= child.issuedAt && ended <= forgotAt) return 'forgotten by the store';
     if (!holder) return 'never arrived';
     if (holder === sent.process) return null;
     const replayedAt = this.#known(sent.process, child.family.user).replayedAt;

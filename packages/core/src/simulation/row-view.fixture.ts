@@ -6,6 +6,8 @@ export interface RowView {
   readonly generation: number;
   /** Sealed texts, as they stand. */
   readonly sealed: readonly string[];
+  /** The grant's own. */
+  readonly tokens: string | null;
   /** The refresh token that the next refresh would present. */
   readonly refresh: string | null;
   /** Every refresh token that is anywhere in the row. */
@@ -87,6 +89,7 @@ export function viewOf(body: string): RowView {
     epoch: record.epoch,
     generation: record.generation,
     sealed,
+    tokens: record.tokens,
     refresh: record.tokens === null ? null : (refreshTokensIn(open(record.tokens))[0] ?? null),
     held: sealed.flatMap((text) => refreshTokensIn(open(text))),
     pending: record.pending ? (refreshTokensIn(open(record.pending.tokens))[0] ?? null) : null,

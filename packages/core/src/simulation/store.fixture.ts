@@ -80,13 +80,13 @@ export class SimStore {
     }
   }
 
-  canOpen(view: RowView, reader: SimProcess, but: string | null = null): boolean {
+  /** Sealed texts of a row that this process has no key for. */
+  unopenable(view: RowView, reader: SimProcess): readonly string[] {
     const keylessAfter = reader.keylessAfter;
-    if (keylessAfter === null) return true;
-    return view.sealed.every((text) => {
-      if (text === but) return true;
+    if (keylessAfter === null) return [];
+    return view.sealed.filter((text) => {
       const seal = this.#seals.get(text);
-      return !seal || seal.serial < keylessAfter || seal.writer.index === reader.index;
+      return seal && seal.serial >= keylessAfter && seal.writer.index !== reader.index;
     });
   }
 }
@@ -94,14 +94,19 @@ export class SimStore {
 const HEADER = Buffer.from(JSON.stringify({ alg: 'dir', enc: 'A256GCM', kid: 'newer', v: 1 })).toString(
   'base64url',
 );
-/** A value that was sealed with a key which this process does not have. */
-const SEALED_ELSEWHERE = `${HEADER}..AAAA.AAAA.AAAA`;
+const SEALED_ELSEWHERE = new RegExp(`${HEADER}\\.\\.AAAA\\.([\\w-]+)\\.AAAA`, 'g');
 
-/** What a process without the newer key sees. */
-export function unopened(body: string, view: RowView): string {
-  let text = body;
-  for (const sealed of view.sealed) text = text.replaceAll(sealed, SEALED_ELSEWHERE);
-  return text;
+/** What a process without the newer key sees in the place of these sealed texts, and may write back as it is. */
+export function unopened(body: string, sealed: readonly string[]): string {
+  return sealed.reduce(
+    (text, one) => text.replaceAll(one, `${HEADER}..AAAA.${Buffer.from(one).toString('base64url')}.AAAA`),
+    body,
+  );
+}
+
+/** The same, as it is in the store. */
+export function reopened(body: string): string {
+  return body.replace(SEALED_ELSEWHERE, (_all, one: string) => Buffer.from(one, 'base64url').toString());
 }
 
 /** A write that nobody may make, whatever it was made from. */
@@ -162,7 +167,7 @@ export class StoreView implements TokenStore {
   #shown(row: StoreRow | null): StoreRow | null {
     if (!row || this.#process.keylessAfter === null) return row;
     const view = viewOf(row.body);
-    return this.#store.canOpen(view, this.#process) ? row : { ...row, body: unopened(row.body, view) };
+    return { ...row, body: unopened(row.body, this.#store.unopenable(view, this.#process)) };
   }
 
   read(key: StoreKey): Promise<ReadResult> {
@@ -183,8 +188,9 @@ export class StoreView implements TokenStore {
     );
   }
 
-  cas(key: StoreKey, expectedRev: number | null, next: StoreValue): Promise<CasResult> {
+  cas(key: StoreKey, expectedRev: number | null, given: StoreValue): Promise<CasResult> {
     const id = rowId(key);
+    const next = { ...given, body: reopened(given.body) };
     if (key.kind !== 'grant') return this.#ask('gate.cas', () => this.#store.cas(id, expectedRev, next));
     const current = this.#store.rows.get(id) ?? null;
     const view = viewOf(next.body);
@@ -196,9 +202,12 @@ export class StoreView implements TokenStore {
       () => {
         const before = this.#store.rows.get(id) ?? null;
         const old = before && viewOf(before.body);
-        // A new sign-in takes the place of an account that waits, whoever can open that.
-        const replaced = point === 'cas.sign-in' ? old?.waiting : null;
-        const unreadable = old !== null && !this.#store.canOpen(old, this.#process, replaced);
+        const closed = old ? this.#store.unopenable(old, this.#process) : [];
+        // A new sign-in takes the place of an account that waits; all others take along what they cannot open beside the grant.
+        const spared = (text: string): boolean =>
+          text !== old?.tokens &&
+          (view.sealed.includes(text) || (point === 'cas.sign-in' && text === old?.waiting));
+        const unreadable = closed.some((text) => !spared(text));
         const result = this.#store.cas(id, this.#blind ? (before?.rev ?? null) : expectedRev, next);
         if (result.ok) {
           const seen = this.#seen.get(`${id} ${expectedRev}`) ?? [];

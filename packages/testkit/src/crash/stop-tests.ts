@@ -93,8 +93,8 @@ async function stop(stage: CrashStage, id: string, place: Place): Promise<Stoppe
     await process.reached(id);
     return { id, process, call };
   }
-  // Late enough to be stopped before the answer comes, early enough to find it within the response deadline.
-  const isProcessed = stage.hold(id, 'after', 500);
+  // Late enough to be stopped before the answer comes, also on a loaded machine; early enough for the response deadline of 1.5 s.
+  const isProcessed = stage.hold(id, 'after', 1_000);
   const process = await stage.start({ timeScale: TIME_SCALE });
   const call = callOn(process, id);
   await vi.waitFor(() => expect(isProcessed()).toBe(true), { timeout: 30_000, interval: 5 });

@@ -27,7 +27,8 @@ export function metadataProblems(
       'homepage: not its README',
     ],
     [manifest.engines?.node === '^22.19 || ^24.11 || >=26', 'engines.node: not the supported versions'],
-    [manifest.sideEffects === false, 'sideEffects: not false'],
+    // Or the files that have some.
+    [manifest.sideEffects === false || Array.isArray(manifest.sideEffects), 'sideEffects: not false'],
     [has(manifest.files, 'dist'), 'files: dist is not in it'],
     [manifest.publishConfig?.access === 'public', 'publishConfig.access: not public'],
     [manifest.publishConfig?.provenance === true, 'publishConfig.provenance: not true'],

@@ -12,6 +12,7 @@ import type { ResolvedOptions } from './options.ts';
 import { inTime } from './patience.ts';
 import { EMPTY_RECORD, type GrantRecord, type TokenPair } from './record.ts';
 import type { Refresher } from './refresher.ts';
+import { SignInRescue } from './sign-in-rescue.ts';
 import type { TokenEndpoint } from './token-outcome.ts';
 import { parseTokenObject, parseTokenResponse } from './token-response.ts';
 import {
@@ -45,9 +46,11 @@ interface Dependencies {
 /** What a person does to a connection: sign in, confirm, import, disconnect. Each ends in one compare-and-set. */
 export class GrantAdmin {
   readonly #d: Dependencies;
+  readonly #rescue: SignInRescue;
 
   constructor(dependencies: Dependencies) {
     this.#d = dependencies;
+    this.#rescue = new SignInRescue(dependencies);
   }
 
   /** The code is spent once it is sent: `close()` waits for what comes of it. */
@@ -310,14 +313,15 @@ export class GrantAdmin {
       for (let tries = 0; ; tries += 1) {
         try {
           await this.#write(grant, remembered);
-          if (rescued) await this.#forgetRescued(grant, rescued);
+          if (rescued) await this.#rescue.forget(grant, rescued, grant.snapshot?.record);
           return;
         } catch (error) {
           // Whatever the store says: what was bought is in hand.
           if (!isHighQError(error) || !STORE_CODES.has(error.code)) {
             // A row that this process cannot open stays as it is (I12): the pair goes to where one with the key finds it.
             if (isHighQError(error) && error.code === 'record_unreadable')
-              await this.#setAside(grant, grant.signInsInHand.get(inHand));
+              await this.#rescue.setAside(grant, grant.signInsInHand.get(inHand));
+            else if (rescued) await this.#takeBack(grant, rescued, grant.signInsInHand.get(inHand));
             throw error;
           }
           // Also when the store was away from the first read on.
@@ -325,7 +329,7 @@ export class GrantAdmin {
           // A platform that loses patience ends the process without any `close()`.
           const isLate = this.#d.clock.monotonic() - sinceMono >= timings.persistBudgetMs;
           if (background === 'await' && isLate)
-            rescued ??= this.#rescue(grant, grant.signInsInHand.get(inHand));
+            rescued ??= this.#rescue.keep(grant, grant.signInsInHand.get(inHand));
           const ms = Math.min(timings.persistRetryMs, (timings.persistRetryMs / 40) * 2 ** tries);
           const over = await sleep(this.#d.clock, ms, { keepAlive: true, signal: ended }).then(
             () => false,
@@ -339,32 +343,14 @@ export class GrantAdmin {
     }
   }
 
-  async #rescue(grant: HeldGrant, record: GrantRecord | undefined): Promise<void> {
-    const { journals, news } = this.#d;
-    const rescued = record ? journals.rescue(grant.slot, record) : null;
-    await rescued?.catch(() => news.anomaly(grant, 'rescue_failed', 'no place took the pair of a sign-in'));
-  }
-
-  /** Said aloud: who signed in may have been told already that the store will have it. */
-  async #setAside(grant: HeldGrant, record: GrantRecord | undefined): Promise<void> {
-    const { journals, news } = this.#d;
-    const kept = record ? await journals.rescue(grant.slot, record).catch(() => false) : false;
-    const where = kept
-      ? 'it is in the rescue folder, or a journal'
-      : 'it is dropped, for want of a rescue folder';
-    news.anomaly(
-      grant,
-      'sign_in_not_written',
-      `the row was sealed with a key that is not here meanwhile: ${where}`,
+  /** Turned down by the store's own record: what was rescued meanwhile must not come back over that. */
+  async #takeBack(grant: HeldGrant, rescued: Promise<void>, record: GrantRecord | undefined): Promise<void> {
+    await this.#rescue.forget(grant, rescued, record);
+    // A journal keeps its newest entry: only a later word beats it.
+    await this.#write(grant, (row, at) => (row?.disconnectedAt == null ? null : tombstone(row, at))).catch(
+      () => undefined,
     );
-  }
-
-  /** The store has it: it must not come back from there. */
-  async #forgetRescued({ slot, snapshot }: HeldGrant, rescued: Promise<void>): Promise<void> {
-    const { clock, journals, options } = this.#d;
-    const forgotten = rescued.then(() => (snapshot ? journals.forget(slot, snapshot.record) : undefined));
-    const patience = { waitMs: options.timings.persistBudgetMs, deadline: 0, signal: undefined };
-    await inTime(clock, forgotten, patience).catch(() => undefined);
+    await this.#journalTombstone(grant);
   }
 
   /** Read, change, compare-and-set, until it stands. `null` from `change`: nothing to do. */

@@ -178,7 +178,9 @@ function applied(
     const { authorizationId } = record.sibling;
     const named = { ...keepsake.next, userEmail: keepsake.next.userEmail ?? record.userEmail };
     const taken = authorized(record, named, { event: 'authorized', authorizationId, at, jitter });
-    const stands = { ...placeOf(record, record.sibling), authorizedAt: record.authorizedAt };
+    // No person has signed in now: whoever waits to be confirmed goes on waiting.
+    const { authorizedAt, pending, pendingOver } = record;
+    const stands = { ...placeOf(record, record.sibling), authorizedAt, pending, pendingOver };
     return { ...taken, ...stands, lastAttemptId: attemptId, attemptIds: [attemptId] };
   }
   // A probe that was answered came after what was unknown before; another one may still be under way.
@@ -302,9 +304,13 @@ function merge(context: FlightContext, flight: Persisting, found: Snapshot | nul
   // Written although the answer was lost; others may have rotated on since.
   if (record.attemptIds.includes(context.attemptId)) return over(found, true);
   if (record.quarantine?.attemptId === context.attemptId) return settled(found, false);
-  if (record.generation === intent.generation || record.epoch > keepsake.epoch) {
-    return write(applied(context, record, intent, keepsake, time.store));
+  if (record.epoch > keepsake.epoch) {
+    const next = applied(context, record, intent, keepsake, time.store);
+    // Sent before the other sign-in took its place and gave it back: it proves nothing about that one.
+    return write(record.sibling?.authorizationId ? { ...next, sibling: record.sibling } : next);
   }
+  if (record.generation === intent.generation)
+    return write(applied(context, record, intent, keepsake, time.store));
   if (keepsake.kind === 'quarantine') return settled(found, false);
   // Another success for the same parent has landed. Which of the two lives is not known.
   if (record.dead) return write(applied(context, record, intent, keepsake, time.store, 'sibling'));

@@ -218,6 +218,33 @@ describe('the pair of another sign-in, which takes the place of one that was ref
     expect(found.record.epoch).toBeLessThan(record.epoch);
   });
 
+  it('I5 an account that waits to be confirmed goes on waiting', () => {
+    const pending = {
+      id: 'p',
+      tokens: { access: null, refresh: 'refresh-p' },
+      access: null,
+      refresh: other.refresh,
+      userEmail: null,
+      epoch: 7,
+      until: T0 + 1e9,
+      begunAt: T0,
+    };
+    const { pilot, found } = sent();
+    const waiting = { ...found, record: { ...found.record, pending } };
+    pilot.outcome({ kind: 'rejected', error: 'invalid_grant' }).read(waiting);
+    expect(pilot.effect('write').record).toMatchObject({ ...promoted, pending });
+  });
+
+  it('I5 stays beside one that was answered late, after the two had changed places: that was sent before', () => {
+    const { pilot, found } = sent();
+    const { refresh, tokens, authorizationId } = found.record;
+    pilot.outcome(ok);
+    const swappedIn = { ...found.record, epoch: 9, intent: null, refresh, tokens, authorizationId };
+    pilot.refused({ ...found, rev: 9, record: { ...swappedIn, sibling: other } });
+    const { record } = pilot.effect('write');
+    expect(record).toMatchObject({ epoch: 9, generation: 4, authorizationId: 'mine', sibling: other });
+  });
+
   it('I1 I6 is not probed while the lease of its own refresh lasts', () => {
     const { refresh, authorizationId, unknown } = other;
     const found = snapshot({ epoch: 8, generation: 1, refresh, authorizationId, unknown });

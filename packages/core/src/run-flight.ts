@@ -103,7 +103,7 @@ export async function runFlight(shell: FlightShell): Promise<FlightResult> {
           const writing = () => shell.repository.write(shell.slot, effect.expectedRev, effect.record);
           if (at === 'intending')
             intentWrittenAt = { wall: shell.clock.now(), mono: shell.clock.monotonic() };
-          if (at === 'persisting') observer.inHand(effect.record);
+          if (at === 'persisting' && holdsOpen(effect.record)) observer.inHand(effect.record);
           if (at === 'persisting') triedMono = shell.clock.monotonic();
           const { ok, snapshot, ...rest } = await (at === 'persisting'
             ? inTime(noted(writing()), persistRetryMs)
@@ -319,4 +319,9 @@ export async function runFlight(shell: FlightShell): Promise<FlightResult> {
   pass(effects);
   if (slot !== null) observer.work(shell.gate.release(slot));
   return flight.result;
+}
+
+/** A pair that is put beside another is rescued as what it was received for: nobody looks beside the grant of an entry. */
+function holdsOpen({ tokens, quarantine }: GrantRecord): boolean {
+  return (tokens !== null && typeof tokens !== 'string') || typeof quarantine?.body === 'object';
 }

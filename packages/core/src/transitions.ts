@@ -224,7 +224,8 @@ export function swapped(
   const detail = `the second pair of ${crossed ? 'two sign-ins' : 'the same answer'} is tried next`;
   return {
     ...record,
-    ...(crossed ? placeOf(record, crossed) : { generation }),
+    // An answer that is kept belongs to the other epoch, and could never be opened in this one.
+    ...(crossed ? { ...placeOf(record, crossed), quarantine: null } : { generation }),
     tokens: other.pair,
     access: other.access,
     refresh: other.refresh,
@@ -367,7 +368,8 @@ export function restored(
     unknown: null,
     refused: null,
     quarantine: null,
-    sibling: null,
+    // It says nothing about a sign-in that crossed this one.
+    sibling: sameGrant && !taken && current.sibling?.authorizationId ? current.sibling : null,
     lastError: null,
     lastAttemptId: record.lastAttemptId,
     attemptIds: record.attemptIds,

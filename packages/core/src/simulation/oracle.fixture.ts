@@ -80,7 +80,7 @@ export class Oracle {
   /** Of whom a process said aloud that it cannot open what another had just written, and so not write what it holds. */
   readonly unwritable = new Set<string>();
   readonly #nameless = new Set<string>();
-  readonly #signingIn = new Map<string, number>();
+  readonly #signingIn = new Map<string, Map<symbol, SimProcess>>();
   /** Who signed in three times at once: a row has room for one pair beside the one that stands. */
   readonly #crowded = new Set<string>();
   storeHinderedUntil = 0;
@@ -528,10 +528,14 @@ export class Oracle {
     if (outcome.kind === 'ok' || outcome.kind === 'unusable') process.mode.set(id, 'persist');
   }
 
-  signingIn(id: string, more: 1 | -1): void {
-    const now = (this.#signingIn.get(id) ?? 0) + more;
-    this.#signingIn.set(id, now);
-    if (now > 2) this.#crowded.add(id);
+  signingIn(process: SimProcess, id: string, under: symbol): void {
+    const all = this.#signingIn.get(id) ?? new Map<symbol, SimProcess>();
+    this.#signingIn.set(id, all.set(under, process));
+    if ([...all.values()].filter(({ alive }) => alive).length > 2) this.#crowded.add(id);
+  }
+
+  signedIn(id: string, under: symbol): void {
+    this.#signingIn.get(id)?.delete(under);
   }
 
   // What callers get
@@ -657,6 +661,7 @@ export class Oracle {
       newest.epoch !== null ||
       this.#everLeft.has(id) ||
       this.unwritable.has(id) ||
+      this.#nameless.has(id) ||
       this.#crowded.has(id)
     )
       return;

@@ -4,10 +4,11 @@ import type { World } from './world.fixture.ts';
 
 /** Signs a person in; with `confirm`, the account that came back waits beside the grant that stands. */
 export function signIn(world: World, index: number, id: string, { confirm = false } = {}): void {
-  act(world, index, id, confirm ? 'proposes' : 'signs in', (connection) => {
+  act(world, index, id, confirm ? 'proposes' : 'signs in', (connection, process) => {
     const code = world.provider.authorize(id);
-    world.oracle.signingIn(id, 1);
-    return connection.exchangeCode(code, { confirm }).finally(() => world.oracle.signingIn(id, -1));
+    const under = Symbol(id);
+    world.oracle.signingIn(process, id, under);
+    return connection.exchangeCode(code, { confirm }).finally(() => world.oracle.signedIn(id, under));
   });
 }
 
@@ -29,7 +30,7 @@ function act(
   index: number,
   id: string,
   does: string,
-  what: (connection: Connection) => Promise<unknown>,
+  what: (connection: Connection, process: SimProcess) => Promise<unknown>,
   { glances = true } = {},
 ): void {
   const place = world.place(index);
@@ -39,7 +40,7 @@ function act(
   process.deliver(() => {
     if (glances) glance(process, id, 1);
     world.oracle.note(`${process.name} ${does} ${id}`);
-    what(manager.connection(id))
+    what(manager.connection(id), process)
       .catch((error: unknown) => {
         // Its first look may not have come about.
         process.glances.delete(id);

@@ -138,7 +138,8 @@ export class World implements Surroundings {
       manager.on(name, (event) => {
         if (!process.alive) return;
         this.oracle.leak(`an event ${name}`, JSON.stringify(event));
-        if ('anomaly' in event && event.anomaly === 'sign_in_not_written')
+        const dropped = !process.hasPlace || process.misplaced;
+        if (dropped && 'anomaly' in event && event.anomaly === 'sign_in_not_written')
           this.oracle.unwritable.add(event.connectionId);
       });
     }

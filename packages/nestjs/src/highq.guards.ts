@@ -24,6 +24,8 @@ export function behindGlobalGuards(refs: ModuleRef, module: object, name: string
   const scoped = scopedGuards(refs.get(ModulesContainer, { strict: false }));
   const guarded = (guards: readonly CanActivate[]): Route => {
     const handler = (...args: unknown[]): unknown => route(...(args as Parameters<Route>));
+    // A guard may tell routes apart by it, as one that counts calls does.
+    Object.defineProperty(handler, 'name', { value: name });
     const place = [module, name, { value: handler }] as const;
     UseGuards(...guards)(...place);
     AllowDisconnected()(...place);

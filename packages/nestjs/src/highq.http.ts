@@ -53,13 +53,19 @@ export function toRequest(req: HighQRequest, { withBody = true, signal }: Reques
     protocol: req.protocol,
     address: req.originalUrl,
     method: req.method,
-    rawHeaders: incoming.rawHeaders,
+    rawHeaders: untouched === incoming ? incoming.rawHeaders : unpacked(incoming.rawHeaders),
     signal,
     ...(withBody && {
       parsed: untouched === body ? undefined : body,
       stream: () => (untouched.readableEnded ? null : Readable.toWeb(untouched)),
     }),
   });
+}
+
+/** On Fastify a hook may have unpacked the body, and the headers say nothing of it. */
+function unpacked(rawHeaders: readonly string[]): readonly string[] {
+  const isEncoding = (at: number): boolean => rawHeaders[at]?.toLowerCase() === 'content-encoding';
+  return rawHeaders.filter((_, at) => !isEncoding(at - (at % 2)));
 }
 
 /** Whether something has read the body, or a part of it. On Fastify it comes as the stream that it is. */

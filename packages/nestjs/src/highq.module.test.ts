@@ -210,14 +210,17 @@ describe.each(PLATFORMS)('HighQModule on %s', (platform) => {
       canActivate(context: ExecutionContext): boolean {
         const req = context.switchToHttp().getRequest();
         req.user = userOf(req);
+        named.push(context.getHandler().name);
         return req.user !== 'mallory';
       }
     }
+    const named: string[] = [];
     const app = await start(({ manager }) => ({
       imports: [
         HighQModule.forRoot({
           manager,
           connectionId: (req) => Reflect.get(req, 'user') as string | undefined,
+          proxy: { path: '/highq-api' },
         }),
       ],
       providers: [
@@ -231,6 +234,11 @@ describe.each(PLATFORMS)('HighQModule on %s', (platform) => {
     expect((await app.get('/highq/connect', 'mallory')).status).toBe(403);
     await connected(app);
     expect((await app.get('/sites', 'ann')).status).toBe(200);
+    // What counts calls by route must not take the proxy's for those of a sign-in.
+    const route = named[0];
+    await app.get('/highq-api/6/sites', 'ann');
+    expect(named.at(-1)).not.toBe(route);
+    expect(named).not.toContain('handler');
   });
 
   it('runs the global guards that Nest makes for each request, too', async () => {

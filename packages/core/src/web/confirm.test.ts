@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, it } from 'vitest';
 import type { Connection } from '../contracts.ts';
-import { StoreUnavailableError } from '../errors.ts';
+import { SignInError, StoreUnavailableError } from '../errors.ts';
 import { createWebHandlers, type WebHandlers } from './handlers.ts';
 import { PaperBrowser, type PaperManager, paperManager, type Visitor } from './web.fixture.ts';
 
@@ -121,6 +121,36 @@ describe('confirm', () => {
     await manager.connection('ann').exchangeCode('code-for-eve@firm.example', { confirm: true });
     expect((await late.post('/highq/confirm', yes)).status).toBe(303);
     expect(manager.accounts.get('ann')?.active).toBe('ann@firm.example');
+  });
+
+  it('F83 leads both halves of a double click on, though the second comes while the first is carried out', async () => {
+    await cameBack();
+    const { connection } = manager;
+    const second = browser.copy();
+    const arrived = Promise.withResolvers<void>();
+    const carriedOut = Promise.withResolvers<void>();
+    let asked = 0;
+    manager.connection = (...id) => {
+      const one = connection(...id);
+      const confirm: Connection['confirm'] = async (options) => {
+        asked += 1;
+        if (asked === 1) {
+          arrived.resolve();
+          await carriedOut.promise;
+          return one.confirm(options);
+        }
+        // Its look at the account was before the first one's write, and this is after it.
+        carriedOut.resolve();
+        await first;
+        throw new SignInError('Nothing waits.', { connectionId: one.id, reason: 'nothing_pending' });
+      };
+      return { ...one, confirm };
+    };
+    const first = browser.post('/highq/confirm', yes);
+    await arrived.promise;
+    const answers = [await second.post('/highq/confirm', yes), await first];
+    expect(answers.map(({ status }) => status)).toEqual([303, 303]);
+    expect(manager.accounts.get('ann')).toEqual({ active: 'ann@firm.example' });
   });
 
   it('F84 does not ask again after ten minutes', async () => {

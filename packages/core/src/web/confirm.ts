@@ -61,15 +61,23 @@ export async function confirm(visit: Visit): Promise<Response> {
     });
   }
   const secret = secretOf(visit);
-  const { found, own } = await questionOf(visit, await visit.transactions.consume('confirm', secret), secret);
+  const question = await questionOf(visit, await visit.transactions.consume('confirm', secret), secret);
+  const { found, own, reopened } = question;
   const clear = [visit.cookies.clear('confirm')];
   if (found.kind === 'handled') return seeOther(visit.returnTo, clear);
-  const { pending } = await waiting(visit, acceptable(found, own, visit), secret);
-  const connection = visit.manager.connection(connectionId);
-  if (decision === 'confirm') await connection.confirm({ pendingId: pending.id });
-  else await connection.reject({ pendingId: pending.id });
+  try {
+    const { pending } = await waiting(visit, acceptable(found, own, visit), secret);
+    const connection = visit.manager.connection(connectionId);
+    if (decision === 'confirm') await connection.confirm({ pendingId: pending.id });
+    else await connection.reject({ pendingId: pending.id });
+  } catch (error) {
+    // The other half of a double click was still under way, and has carried it out meanwhile.
+    if (!(reopened && error instanceof SignInError && CARRIED_OUT.has(error.reason))) throw error;
+  }
   return seeOther(visit.returnTo, clear);
 }
+
+const CARRIED_OUT: ReadonlySet<string> = new Set(['pending_gone', 'nothing_pending']);
 
 function secretOf({ cookies }: Visit): string {
   const secret = cookies.read('confirm');
@@ -82,6 +90,8 @@ function secretOf({ cookies }: Visit): string {
 interface Question {
   readonly found: Found;
   readonly own: Transaction | null;
+  /** It was answered before, and its account waits all the same. */
+  readonly reopened: boolean;
 }
 
 /**
@@ -91,13 +101,13 @@ interface Question {
  */
 async function questionOf(visit: Visit, found: Found, secret: string): Promise<Question> {
   const own = belongsTo(found, secret, visit.connectionId);
-  if (own === null) return { found, own };
+  if (own === null) return { found, own, reopened: false };
   visit.returnTo = own.returnTo;
   const inTime = visit.inside.storeNow() < own.validUntil;
   if (found.kind !== 'handled' || !inTime || (await pendingOf(visit, own, secret)) === null) {
-    return { found, own };
+    return { found, own, reopened: false };
   }
-  return { found: { kind: 'open', transaction: own }, own };
+  return { found: { kind: 'open', transaction: own }, own, reopened: true };
 }
 
 /** The connection's status. @throws SignInError unless the account that this transaction is about still waits */

@@ -30,9 +30,9 @@ export async function showStatus(visit: Visit): Promise<Response> {
     list,
     own,
     may: {
-      connect: html && own && (await visit.may('connect')),
+      connect: html && own && (await granted(visit, 'connect')),
       renew: acts,
-      disconnect: html && acts && (await visit.may('disconnect')),
+      disconnect: html && acts && (await granted(visit, 'disconnect')),
     },
     notice: isNotice(told) ? told : null,
     now: visit.inside.storeNow(),
@@ -44,6 +44,15 @@ export async function showStatus(visit: Visit): Promise<Response> {
 }
 
 /** Without the store there is no list, but there may still be something to show. */
+/** For the page's links only: where the application throws to refuse, the page says what it has to say without them. */
+async function granted(visit: Visit, action: 'connect' | 'disconnect'): Promise<boolean> {
+  try {
+    return await visit.may(action);
+  } catch {
+    return false;
+  }
+}
+
 async function listBeside(visit: Visit, view: StatusView | null): Promise<ConnectionPage | null> {
   try {
     return await readConnections(visit);

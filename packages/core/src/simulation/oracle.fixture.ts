@@ -627,8 +627,10 @@ export class Oracle {
   checkKnown(id: string, row: StoreRow | null): void {
     const view = row ? viewOf(row.body) : { epoch: 0, generation: 0 };
     for (const [process, known] of this.#knowledge) {
-      const position = process.alive ? known.get(id)?.returned : null;
-      if (position && compare(position, view) > 0) {
+      const { returned = null, position = null } = (process.alive && known.get(id)) || {};
+      // A grant may have stood under a higher epoch that this process never saw, and the store forgot.
+      const newest = returned && position && compare(position, returned) < 0 ? position : returned;
+      if (newest && compare(newest, view) > 0) {
         this.violated('I3', `${process.name} knows a newer grant of ${id} than the store at the end`);
       }
     }
@@ -666,8 +668,9 @@ export class Oracle {
     )
       return;
     const given = this.#signIns.find(({ refresh }) => refresh.family === newest);
-    // Kept beside the sign-in that crossed it.
-    if (given && this.#fate(given.refresh.text).storedAt !== null) return;
+    // Kept beside the sign-in that crossed it, or where it is found when that one is refused.
+    const { storedAt = null, journaled = [] } = given ? this.#fate(given.refresh.text) : {};
+    if (storedAt !== null || journaled.length > 0) return;
     if (given?.process.alive && this.#provider.isLive(given.refresh)) {
       this.violated('I5', `${given.process.name} let go of the pair of a sign-in of ${id}`);
     }

@@ -15,8 +15,9 @@ export interface RowView {
   readonly sibling: string | null;
   /** Of an account that waits to be confirmed: not the grant's. */
   readonly pending: string | null;
-  /** The same account's sealed text. */
+  /** The same account's sealed text, and that of the pair beside the grant. */
   readonly waiting: string | null;
+  readonly beside: string | null;
   readonly intent: IntentView | null;
   readonly access: { readonly issuedAt: number; readonly lifeMs: number } | null;
   readonly dead: { readonly reason: string; readonly at: number } | null;
@@ -94,6 +95,7 @@ export function viewOf(body: string): RowView {
     held: sealed.flatMap((text) => refreshTokensIn(open(text))),
     pending: record.pending ? (refreshTokensIn(open(record.pending.tokens))[0] ?? null) : null,
     waiting: record.pending?.tokens ?? null,
+    beside: record.sibling?.tokens ?? null,
     sibling: record.sibling ? (refreshTokensIn(open(record.sibling.tokens))[0] ?? null) : null,
     intent: record.intent,
     access: record.access,

@@ -203,11 +203,12 @@ export class StoreView implements TokenStore {
         const before = this.#store.rows.get(id) ?? null;
         const old = before && viewOf(before.body);
         const closed = old ? this.#store.unopenable(old, this.#process) : [];
-        // A new sign-in takes the place of an account that waits, and a person may turn it down; all others take along what
-        // they cannot open beside the grant.
+        // A new sign-in takes the place of an account that waits, and a person may turn it down; a grant that rotates has proved
+        // itself against the pair beside it. All others take along what they cannot open.
         const decided = point === 'cas.sign-in' || view.lastEvent.startsWith('rejected');
+        const over = [decided ? old?.waiting : null, point === 'cas.pair' ? old?.beside : null];
         const spared = (text: string): boolean =>
-          text !== old?.tokens && (view.sealed.includes(text) || (decided && text === old?.waiting));
+          text !== old?.tokens && (view.sealed.includes(text) || over.includes(text));
         const unreadable = closed.some((text) => !spared(text));
         const result = this.#store.cas(id, this.#blind ? (before?.rev ?? null) : expectedRev, next);
         if (result.ok) {

@@ -87,7 +87,7 @@ export class Bench {
   /** Resolves when `count` refresh tokens were presented; real I/O takes no time on the clock. */
   async presented(count: number): Promise<void> {
     await vi.waitFor(() => expect(this.refreshes).toBe(count), {
-      timeout: 10_000,
+      timeout: 20_000,
       interval: 5,
     });
   }

@@ -17,28 +17,27 @@ export function confirm(world: World, index: number, id: string): void {
 }
 
 export function reject(world: World, index: number, id: string): void {
-  act(world, index, id, 'rejects', (connection) => connection.reject(), { glances: false });
+  act(world, index, id, 'rejects', (connection) => connection.reject());
 }
 
 export function disconnect(world: World, index: number, id: string): void {
-  act(world, index, id, 'disconnects', (connection) => connection.disconnect(), { glances: false });
+  act(world, index, id, 'disconnects', (connection) => connection.disconnect());
 }
 
-/** `glances`: its first read does not stay in memory. */
+/** What a person does begins with a read that does not stay in memory, unless something comes of it. */
 function act(
   world: World,
   index: number,
   id: string,
   does: string,
   what: (connection: Connection, process: SimProcess) => Promise<unknown>,
-  { glances = true } = {},
 ): void {
   const place = world.place(index);
   if (!place) return;
   const { process, manager } = place;
   const idle = process.busy();
   process.deliver(() => {
-    if (glances) glance(process, id, 1);
+    glance(process, id, 1);
     world.oracle.note(`${process.name} ${does} ${id}`);
     what(manager.connection(id), process)
       .catch((error: unknown) => {

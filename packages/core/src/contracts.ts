@@ -90,8 +90,10 @@ export interface TokenManager extends AsyncDisposable {
   }): AsyncIterable<ConnectionStatus>;
   on<E extends keyof HighQEvents>(event: E, listener: (event: HighQEvents[E]) => void): () => void;
   /**
-   * Seals every grant with the first key of `encryption`, so that an older key can be retired. `left`: records that
-   * could not be opened here; they are left as they are, and their key must stay.
+   * Seals every grant with the first key of `encryption`, so that an older key can be retired: in the store, and what the
+   * journals keep of it. What only a journal or the rescue folder has goes into the store first. `resealed`: how many
+   * connections needed it. `left`: ids of those of which something could not be opened here, or has no place in the store; it
+   * is left as it is, and its key must stay. @throws StoreUnavailableError the store or a journal cannot be reached
    */
   reseal(): Promise<{ readonly resealed: number; readonly left: readonly string[] }>;
   health(): Promise<{

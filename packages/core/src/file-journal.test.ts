@@ -120,6 +120,8 @@ describe('file journal', () => {
     symlinkSync(dir, `${dir}-link`);
     expect(rescueFolder(`${dir}-link`, journals)).toBeNull();
     expect(rescueFolder(`${dir}-other`, journals)?.name).toBe('file');
+    rmSync(dir, { recursive: true });
+    expect(rescueFolder(`${dir}-other`, journals)?.name).toBe('file');
   });
 
   it('names the option when the folder cannot be used', () => {

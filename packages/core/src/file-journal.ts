@@ -58,10 +58,19 @@ export function fileJournal(options: { readonly dir: string }): Journal {
 export function rescueFolder(dir: string, journals: readonly Journal[]): Journal | null {
   const path = prepareFolder(dir);
   // Under whatever name: a folder may be reached by a link.
-  const real = realpathSync(path);
-  if (journals.some((journal) => journal instanceof FileJournal && realpathSync(journal.dir) === real))
+  const real = realNameOf(path);
+  if (journals.some((journal) => journal instanceof FileJournal && realNameOf(journal.dir) === real))
     return null;
   return new FileJournal(path, { keepsNewest: false });
+}
+
+/** Of a journal's folder that is gone meanwhile, the journal itself tells when it is written. */
+function realNameOf(path: string): string {
+  try {
+    return realpathSync(path);
+  } catch {
+    return path;
+  }
 }
 
 /**

@@ -1,7 +1,7 @@
 import type { Clock } from './clock.ts';
 import { sleep } from './clock.ts';
 import { exchange } from './code-exchange.ts';
-import { isHighQError, RecordUnreadableError, SignInError, StoreUnavailableError } from './errors.ts';
+import { isHighQError, SignInError, StoreUnavailableError } from './errors.ts';
 import { refreshEndsAt } from './expiry.ts';
 import type { GrantNews } from './grant-news.ts';
 import type { Found, GrantRepository } from './grant-repository.ts';
@@ -189,24 +189,6 @@ export class GrantAdmin {
       await inTime(clock, journals.forget(grant.slot, record), patience);
     } catch {
       news.anomaly(grant, 'journal_failed', 'no journal took the disconnect');
-    }
-  }
-
-  /** Seals what was sealed with an older key with the first one. `false`: it was, or there is nothing. */
-  async reseal(grant: HeldGrant): Promise<boolean> {
-    for (;;) {
-      if (await this.#d.repository.sealedAnew(grant.slot)) return false;
-      const { snapshot } = await this.#d.repository.read(grant.slot);
-      if (!snapshot) return false;
-      const record = await this.#d.repository.opened(grant.slot, snapshot);
-      const written = await this.#d.repository.write(grant.slot, snapshot.rev, record);
-      if (!written.ok) continue;
-      grant.take(written);
-      if (await this.#d.repository.sealedAnew(grant.slot)) return true;
-      throw new RecordUnreadableError(
-        'Part of the record is sealed with a key that is not here, and stays so: seal anew where all keys are.',
-        { connectionId: grant.id, reason: 'unknown_key' },
-      );
     }
   }
 

@@ -189,8 +189,11 @@ export class GrantRepository {
   /** Whether everything in a row is sealed with the first key, or there is no row. */
   async sealedAnew(slot: GrantSlot): Promise<boolean> {
     const { row } = await this.#ask(slot, () => this.#d.store.read(this.#key(slot)));
-    if (!row) return true;
-    const { tokens, pending, sibling, quarantine } = parseRecord(row.body, slot.id);
+    return !row || this.isSealedAnew(slot, row.body);
+  }
+
+  isSealedAnew(slot: GrantSlot, body: string): boolean {
+    const { tokens, pending, sibling, quarantine } = parseRecord(body, slot.id);
     const { sealer } = this.#d;
     const texts = [tokens, pending?.tokens, sibling?.tokens, quarantine?.body].filter(
       (value) => typeof value === 'string',

@@ -20,6 +20,11 @@ export interface Journalled {
   readonly pending: NonNullable<GrantRecord['pending']> | null;
 }
 
+/** An entry that only somebody else can open. */
+interface Closed extends JournalEntry {
+  readonly error: RecordUnreadableError;
+}
+
 /** All journals of a manager as one. */
 export class Journals {
   readonly #journals: readonly Journal[];
@@ -54,6 +59,7 @@ export class Journals {
     let newest: JournalledPair | null = null;
     let answer: JournalledAnswer | null = null;
     let pending: Journalled['pending'] = null;
+    const closed: Closed[] = [];
     for (const entry of lists.flat()) {
       const waits = this.#pendingIn(slot, entry);
       if (waits && waits.epoch > (pending?.epoch ?? 0)) pending = waits;
@@ -71,10 +77,12 @@ export class Journals {
           newest = { record: { ...record, epoch }, pair, at: entry.at };
       } catch (error) {
         if (!(error instanceof RecordUnreadableError)) throw error;
-        // There is a later pair, and only a process with that key or of that version can take it: nothing is sent without it.
-        if (order > 0 && (error.reason === 'unknown_key' || error.reason === 'later_schema')) throw error;
+        if (order > 0 && (error.reason === 'unknown_key' || error.reason === 'later_schema'))
+          closed.push({ ...entry, epoch, error });
       }
     }
+    // There is a later pair, and only a process with that key or of that version can take it: nothing is sent without it.
+    for (const entry of closed) if (!this.#isCopied(slot, entry, newest?.record ?? null)) throw entry.error;
     return { entry: newest, answer, pending };
   }
 
@@ -94,6 +102,18 @@ export class Journals {
       return this.#repository.parse(slot.id, { body }).pending;
     } catch {
       return null;
+    }
+  }
+
+  /** `newest` is above it, or the same pair: of what was sealed anew an older text may stay. */
+  #isCopied(slot: GrantSlot, entry: JournalEntry, newest: GrantRecord | null): boolean {
+    const order = newest ? compareGrants(newest, entry) : -1;
+    if (order !== 0) return order > 0;
+    try {
+      const { refresh } = this.#repository.parse(slot.id, entry);
+      return refresh !== null && refresh.fingerprint === newest?.refresh?.fingerprint;
+    } catch {
+      return false;
     }
   }
 
@@ -132,18 +152,58 @@ export class Journals {
     await Promise.any(places.map((journal) => journal.append(entry)));
   }
 
+  /**
+   * `record`: as the store has it, opened. `false`: what there is of it is sealed with the first key, or there is nothing.
+   * @throws RecordUnreadableError a journal has a pair of an older key that the store does not have
+   */
+  async reseal(slot: GrantSlot, record: GrantRecord): Promise<boolean> {
+    let resealed = false;
+    let left = false;
+    for (const journal of this.#all) {
+      const entries = await journal.read(this.#registration, slot.id);
+      const isNew = ({ body }: JournalEntry): boolean => this.#isSealedAnew(slot, body);
+      if (entries.every(isNew)) continue;
+      const standing = entries.filter((entry) => compareGrants(entry, record) >= 0);
+      if (journal !== this.#rescue && !standing.some(isNew)) {
+        await this.#write([journal], slot, record);
+        resealed = true;
+      }
+      const others = standing.filter((entry) => !this.#isCopied(slot, entry, record));
+      left ||= !others.every(isNew);
+      const below = journal === this.#rescue && others.length === 0 ? handedOver(record) : record;
+      await journal.forget(this.#registration, slot.id, below);
+    }
+    if (!left) return resealed;
+    throw new RecordUnreadableError(
+      'A journal holds another pair of this connection, sealed with an older key. Keep that key until the connection has been refreshed.',
+      { connectionId: slot.id, reason: 'unknown_key' },
+    );
+  }
+
+  /** A text that nobody can read is left to itself: no key brings it back. */
+  #isSealedAnew(slot: GrantSlot, body: string): boolean {
+    try {
+      return this.#repository.isSealedAnew(slot, body);
+    } catch (error) {
+      if (!(error instanceof RecordUnreadableError)) throw error;
+      return error.reason !== 'later_schema';
+    }
+  }
+
   /** Best effort: an entry that stays is dropped by the next replay. */
   async forget(slot: GrantSlot, below: Place): Promise<void> {
-    const { epoch, generation } = below;
-    // A rescue file is for one hand-over: what the store has, or has passed, must not come back from there.
-    const handedOver = { epoch, generation: generation + 1 };
     await Promise.allSettled([
       ...this.#journals.map((journal) => journal.forget(this.#registration, slot.id, below)),
-      this.#rescue?.forget(this.#registration, slot.id, handedOver),
+      this.#rescue?.forget(this.#registration, slot.id, handedOver(below)),
     ]);
   }
 
   async close(): Promise<void> {
     await Promise.allSettled(this.#all.map((journal) => journal.close()));
   }
+}
+
+/** A rescue file is for one hand-over: what the store has, or has passed, must not come back from there. */
+function handedOver({ epoch, generation }: Place): Place {
+  return { epoch, generation: generation + 1 };
 }

@@ -18,6 +18,7 @@ import { Journals } from './journals.ts';
 import { type ResolvedOptions, resolveOptions, type TokenManagerOptions } from './options.ts';
 import { Refresher } from './refresher.ts';
 import { RegistrationGate } from './registration-gate.ts';
+import { reseal } from './resealing.ts';
 import { createSealer } from './sealer.ts';
 import { statusOf } from './state.ts';
 import type { ConnectionStatus } from './status.ts';
@@ -199,7 +200,7 @@ export function assembleManager(options: ResolvedOptions, seams: Seams = {}): To
       let resealed = 0;
       for await (const { id } of rows()) {
         try {
-          if (await admin.reseal(refresher.grant(id))) resealed += 1;
+          if (await reseal(refresher.grant(id), { repository, refresher, journals })) resealed += 1;
         } catch (error) {
           if (!(error instanceof RecordUnreadableError)) throw error;
           left.push(id);

@@ -1,0 +1,128 @@
+import { mkdtemp, readdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { Connection } from './contracts.ts';
+import { fileJournal } from './file-journal.ts';
+import { FlakyStore } from './flaky-store.fixture.ts';
+import type { Journal } from './journal.ts';
+import { Bench, DAY, type ManagerOptions, MINUTE } from './manager.fixture.ts';
+import { memoryStore } from './memory-store.ts';
+import { someKey } from './options.fixture.ts';
+import { RestoredStore } from './restored-store.fixture.ts';
+import { storeJournal } from './store-journal.ts';
+import type { TokenStore } from './token-store.ts';
+
+const oldKey = { id: 'old', key: someKey };
+const newKey = { id: 'new', key: Buffer.alloc(32, 7).toString('hex') };
+const before = { encryption: { keys: [oldKey] } };
+const promoted = { encryption: { keys: [newKey, oldKey] } };
+const retired = { encryption: { keys: [newKey] } };
+
+let bench: Bench;
+afterEach(async () => {
+  vi.unstubAllEnvs();
+  await bench.close();
+});
+
+const folder = (): Promise<string> => mkdtemp(join(process.env.HQ_RUN_DIR ?? tmpdir(), 'resealed-'));
+
+async function journalOf(kind: 'file' | 'store'): Promise<Journal> {
+  if (kind === 'store') return storeJournal(memoryStore());
+  return fileJournal({ dir: await folder() });
+}
+
+/** A refresh that is answered when the store has gone: the pair is in the memory of its process. */
+async function pairInHand(connection: Connection, store: FlakyStore): Promise<string> {
+  bench.emulator.faults.add({
+    match: { grantType: 'refresh_token' },
+    kind: 'delay',
+    delayMs: 1_000,
+    times: 1,
+  });
+  await bench.clock.advance(30 * MINUTE);
+  const refreshing = connection.getAccessToken();
+  await bench.presented(1);
+  store.down = true;
+  await bench.clock.advance(1_000);
+  return refreshing;
+}
+
+async function connected<S extends TokenStore>(store: S, options: ManagerOptions) {
+  const opened = await Bench.connected(store, { ...before, ...options });
+  ({ bench } = opened);
+  return opened;
+}
+
+describe.each(['file', 'store'] as const)('sealing anew, with a %s journal', (kind) => {
+  it('F74 F60c brings a pair that only the journal has into the store before its key goes', async () => {
+    const store = new FlakyStore();
+    const { connection, start } = await connected(store, { journal: await journalOf(kind) });
+    const manager = start({ ...promoted, store: new FlakyStore(store.inner) });
+    // It has looked into the journal once, when there was nothing there.
+    await manager.connection('ann').getAccessToken();
+    // The store is gone for the other process only, and for good.
+    const token = await pairInHand(connection, store);
+
+    expect(await manager.reseal()).toEqual({ resealed: 1, left: [] });
+    const after = start({ ...retired, store: new FlakyStore(store.inner) }).connection('ann');
+    expect(await after.getAccessToken()).toBe(token);
+    expect(bench.refreshes).toBe(1);
+    store.down = false;
+  });
+
+  it('F74 seals also what the journal keeps for a store that comes back empty', async () => {
+    const store = new RestoredStore();
+    const empty = store.backUp();
+    const { connection, start } = await connected(store, { journal: await journalOf(kind) });
+    await connection.refresh({ force: true });
+    const token = await connection.getAccessToken();
+    const manager = start(promoted);
+    expect(await manager.reseal()).toEqual({ resealed: 1, left: [] });
+    expect(await manager.reseal()).toEqual({ resealed: 0, left: [] });
+    await empty();
+    expect(await start(retired).connection('ann').getAccessToken()).toBe(token);
+    expect(bench.refreshes).toBe(1);
+  });
+
+  it('F74 names a connection of which the journal holds another pair, until it has been refreshed', async () => {
+    const store = new RestoredStore();
+    const journal = await journalOf(kind);
+    const { connection, start } = await connected(store, { journal });
+    bench.emulator.switches.set({ reuse: 'grace', grace: 'fork', graceMs: DAY });
+    const restore = store.backUp();
+    await connection.refresh({ force: true });
+    await restore();
+    await start({ journal: undefined }).connection('ann').refresh({ force: true });
+    const manager = start(promoted);
+    expect(await manager.reseal()).toEqual({ resealed: 0, left: ['ann'] });
+    await manager.connection('ann').refresh({ force: true });
+    expect(await manager.reseal()).toEqual({ resealed: 0, left: [] });
+  });
+
+  it('F74 rejects while the journal cannot be looked into', async () => {
+    const journal = await journalOf(kind);
+    const { start } = await connected(new FlakyStore(), { journal });
+    const manager = start(promoted);
+    await journal.close();
+    await expect(manager.reseal()).rejects.toMatchObject({ code: 'store_unavailable' });
+  });
+});
+
+it('F74 F60f brings what is in the rescue folder into the store, and leaves nothing there', async () => {
+  const dir = await folder();
+  vi.stubEnv('HIGHQ_RESCUE_DIR', dir);
+  const store = new FlakyStore();
+  const { manager, connection, start } = await connected(store, {});
+  const token = await pairInHand(connection, store);
+  const closed = manager.close({ timeoutMs: 1_000 });
+  await bench.clock.advance(1_000);
+  await closed;
+  const files = async () =>
+    (await readdir(dir, { recursive: true })).filter((name) => name.endsWith('.json'));
+  expect(await files()).toHaveLength(1);
+  store.down = false;
+  expect(await start(promoted).reseal()).toEqual({ resealed: 1, left: [] });
+  expect(await files()).toHaveLength(0);
+  expect(await start(retired).connection('ann').getAccessToken()).toBe(token);
+});

@@ -174,19 +174,25 @@ function applied(
     return quarantined(record, kept(context, record, intent, keepsake.quarantine, at));
   }
   const { attemptId, jitter } = context;
-  if (kind === 'sibling' && record.sibling?.authorizationId) {
-    const { authorizationId } = record.sibling;
+  const { sibling } = record;
+  const isBeside =
+    kind === 'sibling' &&
+    sibling !== null &&
+    sibling.refresh.fingerprint === keepsake.next.refresh?.fingerprint;
+  if (isBeside && sibling.authorizationId) {
+    const { authorizationId } = sibling;
     const named = { ...keepsake.next, userEmail: keepsake.next.userEmail ?? record.userEmail };
     const taken = authorized(record, named, { event: 'authorized', authorizationId, at, jitter });
     // No person has signed in now: whoever waits to be confirmed goes on waiting.
     const { authorizedAt, pending, pendingOver } = record;
-    const stands = { ...placeOf(record, record.sibling), authorizedAt, pending, pendingOver };
+    const stands = { ...placeOf(record, sibling), authorizedAt, pending, pendingOver };
     return { ...taken, ...stands, lastAttemptId: attemptId, attemptIds: [attemptId] };
   }
   // A probe that was answered came after what was unknown before; another one may still be under way.
   const other = record.intent !== null && record.intent.attemptId !== attemptId;
   const contested = kind === 'probe' ? other : contestedBy(record, attemptId);
-  const next = rotated(record, keepsake.next, { attemptId, kind, contested, at, jitter });
+  const rotation = rotated(record, keepsake.next, { attemptId, kind, contested, at, jitter });
+  const next = kind === 'sibling' ? revived(rotation, sibling, isBeside) : rotation;
   if (!keepsake.quarantine) return next;
   const quarantine = kept(context, record, intent, keepsake.quarantine, at);
   // The pair's other half may be in there. A pause keeps a provider that answers so from rotating on every call.
@@ -196,6 +202,13 @@ function applied(
     quarantine,
     refused: { count: 0, since: at, notBefore: at + context.timings.probeMs },
   };
+}
+
+function revived(next: GrantRecord, sibling: GrantRecord['sibling'], isBeside: boolean): GrantRecord {
+  // It may have been the grant's own before, and a refresh of it lost.
+  if (isBeside) return { ...next, unknown: sibling?.unknown ?? null };
+  // What comes late to a dead grant proves nothing about a sign-in that crossed it.
+  return sibling?.authorizationId ? { ...next, sibling } : next;
 }
 
 /**

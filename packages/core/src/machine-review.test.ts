@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import type { Snapshot } from './flight.ts';
 import { context, intentOf, ok, Pilot, snapshot, T0 } from './machine.fixture.ts';
 import type { GrantRecord } from './record.ts';
+import type { TokenOutcome } from './token-outcome.ts';
 
 describe('a year that is over by a mistake of the clock', () => {
   it('F36 is not over for good: the next refresh takes place', () => {
@@ -89,6 +90,35 @@ describe('a refusal that nobody recognizes, with a second pair at hand', () => {
       refused: { count: 1, notBefore: T0 + 20 * 60_000 },
     });
     expect(pilot.written().result).toMatchObject({ kind: 'refused_unrecognized' });
+  });
+
+  it('I6 F27 what nobody knows of the first one goes with it, and comes back with it', () => {
+    const unknown = { count: 2, since: T0 - 9e6, lastAt: T0 - 8e6 };
+    const sibling = {
+      tokens: { access: null, refresh: 'refresh-s' },
+      access: null,
+      refresh: { issuedAt: T0, lifeMs: 1e12, fingerprint: 'rs' },
+      generation: 3,
+    };
+    const probed = (change: Partial<GrantRecord>, outcome: TokenOutcome): [Pilot, Snapshot] => {
+      const { generation = 3 } = change;
+      const intent = intentOf({ kind: 'probe', attemptId: 'mine', generation, leaseUntil: T0 + 179_000 });
+      const found = snapshot({ ...change, intent });
+      const pilot = new Pilot(context({ known: found }));
+      pilot.flight = { at: 'sending', intent, lastOkAt: null, snapshot: found };
+      return [pilot.outcome(outcome), found];
+    };
+    const [first] = probed({ sibling, unknown }, { kind: 'unrecognized', status: 401, error: null });
+    const { record } = first.effect('write');
+    expect(record.sibling).toMatchObject({ refresh: { fingerprint: 'r3' }, unknown });
+    const [second, found] = probed(record, { kind: 'rejected', error: 'invalid_grant' });
+    second.read(found);
+    expect(second.effect('write').record).toMatchObject({
+      generation: 5,
+      tokens: { refresh: 'refresh-3' },
+      unknown,
+      sibling: null,
+    });
   });
 });
 
@@ -250,6 +280,23 @@ describe('the pair of another sign-in, which takes the place of one that was ref
     const found = snapshot({ epoch: 8, generation: 1, refresh, authorizationId, unknown });
     const pilot = new Pilot(context({ known: found })).read(found);
     expect(pilot.result).toMatchObject({ kind: 'uncertain', retryAfterMs: 179_000 });
+  });
+
+  it('I5 F73 stays sealed beside a dead grant that is revived by a late answer, and keeps its own name', () => {
+    const { pilot, found } = sent();
+    pilot.outcome(ok);
+    const sealed = { ...other, tokens: 'sealed elsewhere' };
+    const dead = { reason: 'revoked_or_expired', at: T0 } as const;
+    const gone = { ...found.record, generation: 4, intent: null, dead, sibling: sealed };
+    pilot.refused({ ...found, rev: 9, record: gone });
+    expect(pilot.effect('write').record).toMatchObject({
+      epoch: 7,
+      generation: 5,
+      dead: null,
+      authorizationId: 'mine',
+      tokens: { refresh: 'refresh-4' },
+      sibling: sealed,
+    });
   });
 
   it('I6 stays where it is when the store does not take it', () => {

@@ -220,7 +220,8 @@ export function swapped(
   const { access, refresh, authorizationId, unknown, attemptIds, sibling } = record;
   const crossed = sibling?.authorizationId ? sibling : null;
   const generation = crossed ? crossed.generation : record.generation + 1;
-  const mine = refresh && { tokens: by.pair, access, refresh, generation };
+  // What is not known of this one's refreshes goes with it.
+  const mine = refresh && { tokens: by.pair, access, refresh, generation, unknown };
   const detail = `the second pair of ${crossed ? 'two sign-ins' : 'the same answer'} is tried next`;
   return {
     ...record,
@@ -229,7 +230,7 @@ export function swapped(
     tokens: other.pair,
     access: other.access,
     refresh: other.refresh,
-    sibling: mine && crossed ? { ...mine, generation: record.generation, authorizationId, unknown } : mine,
+    sibling: mine && crossed ? { ...mine, generation: record.generation, authorizationId } : mine,
     lastAttemptId: by.attemptId,
     attemptIds: [...(crossed ? [] : attemptIds), by.attemptId].slice(-ATTEMPTS_LENGTH),
     history: withHistory(record, { at: by.at, event: 'repaired', generation, detail }),

@@ -616,7 +616,7 @@ export class Oracle {
     for (const shelf of shelves) {
       for (const entry of shelf.entries) {
         const view = viewOf(entry.body);
-        const standing = row ? compare(view, viewOf(row.body)) > 0 : true;
+        const standing = row ? compare(view, viewOf(row.body)) >= 0 : true;
         if (standing) for (const text of standingIn(view)) held.add(text);
       }
     }
@@ -651,8 +651,11 @@ export class Oracle {
     const live = families
       .flatMap(({ refreshTokens }) => refreshTokens)
       .filter((token) => this.#provider.isLive(token));
-    const stored = live.find((token) => this.#fate(token.text).storedAt !== null);
-    return stored ? this.#name(stored) : null;
+    const kept = live.find(({ text }) => {
+      const { storedAt, receivedBy } = this.#fate(text);
+      return storedAt !== null || receivedBy?.alive === true;
+    });
+    return kept ? this.#name(kept) : null;
   }
 
   /** A sign-in's pair that came back to a process which lived on, and was written nowhere. */
@@ -686,6 +689,8 @@ export class Oracle {
     if (fate.wiped) return 'forgotten by the store';
     if (!fate.receivedBy) return 'never arrived';
     if (fate.storedAt !== null) return null;
+    // Everybody could read it there, and nobody has forgotten it.
+    if (fate.journaled.some(({ shelf }) => shelf.shared)) return null;
     if (!fate.receivedBy.alive) return this.#endedWith(fate.receivedBy, fate);
     return null;
   }

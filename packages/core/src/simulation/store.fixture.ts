@@ -203,13 +203,15 @@ export class StoreView implements TokenStore {
         const before = this.#store.rows.get(id) ?? null;
         const old = before && viewOf(before.body);
         const closed = old ? this.#store.unopenable(old, this.#process) : [];
-        // A new sign-in takes the place of an account that waits, and a person may turn it down, or leave; a grant that rotates has proved
-        // itself against the pair beside it. All others take along what they cannot open.
-        const decided =
-          point === 'cas.sign-in' || point === 'cas.disconnect' || view.lastEvent.startsWith('rejected');
-        const over = [decided ? old?.waiting : null, point === 'cas.pair' ? old?.beside : null];
+        // A new sign-in takes the place of a grant that opens and of all that is beside it, and a person may leave, or turn an account
+        // down; a grant that rotates has proved itself against the pair beside it. All others take along what they cannot open.
+        const ends = point === 'cas.sign-in' || point === 'cas.disconnect';
+        const over = [
+          view.lastEvent.startsWith('rejected') ? old?.waiting : null,
+          point === 'cas.pair' ? old?.beside : null,
+        ];
         const spared = (text: string): boolean =>
-          text !== old?.tokens && (view.sealed.includes(text) || over.includes(text));
+          text !== old?.tokens && (ends || view.sealed.includes(text) || over.includes(text));
         const unreadable = closed.some((text) => !spared(text));
         const result = this.#store.cas(id, this.#blind ? (before?.rev ?? null) : expectedRev, next);
         if (result.ok) {

@@ -54,9 +54,9 @@ export function decide(context: FlightContext, event: Read, polls = 0): Step {
 }
 
 export function replay(found: DecisionBase, then: AfterReplay): Step {
-  const { epoch, generation, authorizationId, refresh } = found.snapshot?.record ?? EMPTY_RECORD;
-  // What was refused may not be the only pair of its generation.
-  const beside = then.kind === 'bury' ? (refresh?.fingerprint ?? null) : null;
+  const { epoch, generation, authorizationId, refresh, dead } = found.snapshot?.record ?? EMPTY_RECORD;
+  // What was refused, here or by somebody who cannot look into this journal, may not be the only pair of its generation.
+  const beside = then.kind === 'bury' || dead ? (refresh?.fingerprint ?? null) : null;
   return [
     { at: 'replaying', found, then },
     [{ type: 'replay', above: { epoch, generation, authorizationId }, beside }],

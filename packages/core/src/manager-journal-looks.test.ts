@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { FlakyStore } from './flaky-store.fixture.ts';
+import type { Journal } from './journal.ts';
 import { Bench, MINUTE } from './manager.fixture.ts';
 import { memoryStore } from './memory-store.ts';
 import { storeJournal } from './store-journal.ts';
@@ -148,5 +149,45 @@ describe('a sign-in that a shutdown rescued', () => {
     expect(await files()).toEqual([]);
     const empty = bench.manager({ store: new FlakyStore() }).connection('ann');
     await expect(empty.getAccessToken()).rejects.toMatchObject({ code: 'not_connected' });
+  });
+});
+
+describe('a grant that was given up by a process that cannot look into this journal', () => {
+  it('I5 F60c comes back with the other pair of its generation that is there', async () => {
+    bench = await Bench.open({ registrations: [{ tokenExpirationMs: LIFE }] });
+    bench.emulator.switches.set({ reuse: 'grace', grace: 'replace', graceMs: 24 * 60 * MINUTE });
+    const shared = memoryStore();
+    const start = (journal: Journal) => {
+      const link = new FlakyStore(shared);
+      return { link, ann: bench.manager({ store: link, journal }).connection('ann') };
+    };
+    /** A refresh whose process has the pair in its journal, and reaches the store no more. */
+    const journalOnly = async (presented: number) => {
+      const journal = storeJournal(memoryStore());
+      const { link, ann } = start(journal);
+      bench.emulator.faults.add({ match: REFRESH, kind: 'delay', delayMs: 20_000, times: 1 });
+      const refreshed = ann.refresh({ force: true }).catch(codeOf);
+      if (presented > 1) {
+        await vi.waitFor(() =>
+          expect(link.writes.some(({ body }) => body.includes('"announce"'))).toBe(true),
+        );
+        await bench.clock.advance(6_000);
+      }
+      await bench.presented(presented);
+      link.down = true;
+      await bench.clock.advance(20_000);
+      await refreshed;
+      return journal;
+    };
+    await bench.signIn(start(storeJournal(memoryStore())).ann);
+    const first = await journalOnly(1);
+    await bench.clock.advance(LIFE);
+    const second = await journalOnly(2);
+    const one = start(first).ann;
+    await expect(one.getAccessToken()).rejects.toMatchObject({ reason: 'rotation_outcome_lost' });
+    const other = start(second).ann;
+    expect(await other.getAccessToken()).toBeTruthy();
+    await other.refresh({ force: true });
+    expect(await one.getAccessToken()).toBe(await other.getAccessToken());
   });
 });

@@ -77,7 +77,8 @@ export function replayed(
   // However long ago a person left: nobody has come back since.
   if (entry?.pair === null) return restore('tombstone', carried(entry.record, snapshot?.record ?? null));
   if (entry && time.store - entry.at <= JOURNAL_LIFE_MS) {
-    return restore('pair', restored(snapshot?.record ?? null, { ...entry, pair: entry.pair }));
+    const { record = null, pair: standing = null } = snapshot ?? {};
+    return restore('pair', restored(record, { ...entry, pair: entry.pair }, standing));
   }
   const current = snapshot?.record ?? EMPTY_RECORD;
   const waiting = pending && pending.until > time.store ? carried(current, { ...current, pending }) : current;

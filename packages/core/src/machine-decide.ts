@@ -223,8 +223,11 @@ function withNewer(record: GrantRecord, found: Snapshot | null): GrantRecord {
   const { pair, record: older } = found;
   if (record.authorizationId === id && older.generation > record.generation)
     return restored(record, { record: { ...older, epoch }, pair });
-  const isBeside = sibling?.authorizationId === id && older.generation > sibling.generation;
-  return isBeside ? beside(record, older, pair) : record;
+  if (sibling?.authorizationId !== id) return record;
+  // Its refresh may be under way there, or have been lost.
+  const isUncertain = uncertain(older) && older.refresh?.fingerprint === sibling.refresh.fingerprint;
+  const isNewer = older.generation > sibling.generation || isUncertain;
+  return isNewer ? beside(record, older, pair) : record;
 }
 
 export function makeIntent(

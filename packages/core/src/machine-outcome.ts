@@ -174,6 +174,11 @@ function applied(
     return quarantined(record, kept(context, record, intent, keepsake.quarantine, at));
   }
   const { attemptId, jitter } = context;
+  // A probe that was answered came after what was unknown before; another one may still be under way.
+  const other = record.intent !== null && record.intent.attemptId !== attemptId;
+  // Whatever took the refused one may have taken this one, too.
+  const inherited = kind === 'sibling' && record.contested;
+  const contested = kind === 'probe' ? other : inherited || contestedBy(record, attemptId);
   if (kind === 'sibling' && record.sibling?.authorizationId) {
     const { authorizationId } = record.sibling;
     const named = { ...keepsake.next, userEmail: keepsake.next.userEmail ?? record.userEmail };
@@ -181,11 +186,8 @@ function applied(
     // No person has signed in now: whoever waits to be confirmed goes on waiting.
     const { authorizedAt, pending, pendingOver } = record;
     const stands = { ...placeOf(record, record.sibling), authorizedAt, pending, pendingOver };
-    return { ...taken, ...stands, lastAttemptId: attemptId, attemptIds: [attemptId] };
+    return { ...taken, ...stands, contested, lastAttemptId: attemptId, attemptIds: [attemptId] };
   }
-  // A probe that was answered came after what was unknown before; another one may still be under way.
-  const other = record.intent !== null && record.intent.attemptId !== attemptId;
-  const contested = kind === 'probe' ? other : contestedBy(record, attemptId);
   const next = rotated(record, keepsake.next, { attemptId, kind, contested, at, jitter });
   if (!keepsake.quarantine) return next;
   const quarantine = kept(context, record, intent, keepsake.quarantine, at);

@@ -54,13 +54,17 @@ export function decide(context: FlightContext, event: Read, polls = 0): Step {
 }
 
 export function replay(found: DecisionBase, then: AfterReplay): Step {
-  const { epoch, generation, authorizationId, refresh } = found.snapshot?.record ?? EMPTY_RECORD;
+  const { epoch, generation, authorizationId, refresh, sibling, rejectedId } =
+    found.snapshot?.record ?? EMPTY_RECORD;
   // What was refused may not be the only pair of its generation.
   const beside = then.kind === 'bury' ? (refresh?.fingerprint ?? null) : null;
-  return [
-    { at: 'replaying', found, then },
-    [{ type: 'replay', above: { epoch, generation, authorizationId }, beside }],
-  ];
+  const reached = [{ authorizationId, generation, fingerprint: refresh?.fingerprint }];
+  if (sibling?.authorizationId) {
+    const { authorizationId: other, generation: theirs } = sibling;
+    reached.push({ authorizationId: other, generation: theirs, fingerprint: sibling.refresh.fingerprint });
+  }
+  const above = { epoch, generation, authorizationId, reached, rejectedId };
+  return [{ at: 'replaying', found, then }, [{ type: 'replay', above, beside }]];
 }
 
 /** Step 4: a higher pair than the record's is written in; one that is too old needs a person. */

@@ -151,3 +151,52 @@ describe('a sign-in that crossed another one, and that a shutdown rescues', () =
     await expectLive(start({ encryption: { keys } }));
   });
 });
+
+describe('a sign-in that a shutdown rescues', () => {
+  it('I2 I6 does not come back over its own next generation, where the store had taken it late', async () => {
+    const start = await open();
+    const [one, two] = [start(), start()];
+    const { code } = await bench.emulator.authorize();
+    const cas = one.link.cas.bind(one.link);
+    let first: Parameters<typeof cas> | null = null;
+    one.link.cas = async (...given) => {
+      if (given[0].kind !== 'grant') return cas(...given);
+      if (first) await cas(...first);
+      if (first) one.link.down = true;
+      first ??= given;
+      throw new Error('connection lost');
+    };
+    const signIn = one.ann.exchangeCode(code).catch(() => undefined);
+    await vi.waitFor(() => expect(first).not.toBeNull());
+    await bench.clock.advance(1_000);
+    await vi.waitFor(() => expect(one.link.down).toBe(true));
+    await two.ann.refresh({ force: true });
+    await stop(one);
+    await signIn;
+    expect(await rescueFiles()).toHaveLength(1);
+    await expectLive(start());
+  });
+
+  it('F82 does not come back when its account was rejected meanwhile', async () => {
+    const start = await open();
+    const [one, two] = [start(), start()];
+    const { code } = await bench.emulator.authorize();
+    await one.ann.exchangeCode(code, { confirm: true });
+    const read = one.link.read.bind(one.link);
+    one.link.read = async (key) => {
+      const found = await read(key);
+      if (key.kind === 'grant') one.link.down = true;
+      return found;
+    };
+    const confirmed = one.ann.confirm().catch(() => undefined);
+    await vi.waitFor(() => expect(one.link.down).toBe(true));
+    await bench.clock.settle(20);
+    await stop(one);
+    await confirmed;
+    expect(await rescueFiles()).toHaveLength(1);
+    await two.ann.reject();
+    const next = start();
+    await expect(next.ann.getAccessToken()).rejects.toMatchObject({ code: 'not_connected' });
+    expect((await next.ann.status()).state).not.toBe('active');
+  });
+});

@@ -1,5 +1,6 @@
 import type { RecordUnreadableError } from './errors.ts';
 import type { RefreshYear } from './expiry.ts';
+import type { Above } from './journals.ts';
 import type { GrantRecord, Intent, TokenPair } from './record.ts';
 import type { Timings } from './timings.ts';
 import type { TokenOutcome } from './token-outcome.ts';
@@ -248,11 +249,7 @@ export type FlightEffect =
    */
   | {
       readonly type: 'replay';
-      readonly above: {
-        readonly epoch: number;
-        readonly generation: number;
-        readonly authorizationId: string | null;
-      };
+      readonly above: Above;
       readonly beside: string | null;
     }
   /** Answered with `journaled` also when it failed: the store is next in any case. */

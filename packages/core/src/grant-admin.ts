@@ -7,12 +7,12 @@ import type { GrantNews } from './grant-news.ts';
 import type { Found, GrantRepository } from './grant-repository.ts';
 import type { HeldGrant } from './held-grant.ts';
 import type { Journals } from './journals.ts';
-import { pairOf } from './new-pair.ts';
+import { asOf, pairOf } from './new-pair.ts';
 import type { ResolvedOptions } from './options.ts';
 import { inTime } from './patience.ts';
 import { EMPTY_RECORD, type GrantRecord, type TokenPair } from './record.ts';
 import type { Refresher } from './refresher.ts';
-import { SignInRescue } from './sign-in-rescue.ts';
+import { handedOver, SignInRescue } from './sign-in-rescue.ts';
 import type { TokenEndpoint } from './token-outcome.ts';
 import { parseTokenObject, parseTokenResponse } from './token-response.ts';
 import {
@@ -282,28 +282,35 @@ export class GrantAdmin {
       ] as const;
     const remembered: Change<GrantRecord | null, GrantRecord> = (record, at, pair) => {
       const next = build(record, at, pair);
-      if (next !== record) grant.signInsInHand.set(inHand, next);
+      if (next === record) return next;
+      const others = [...grant.signInsInHand].filter(([name]) => name !== inHand).map(([, other]) => other);
+      grant.signInsInHand.set(inHand, handedOver(next, record && { record, pair }, others));
       return next;
     };
-    try {
-      // In hand from now on: a shutdown that comes before the store has answered at all must find it.
+    const remember = (): void => {
       try {
         remembered(...known());
       } catch {
         // What is in memory does not fit; the store's own record decides.
       }
+    };
+    try {
+      // In hand from now on: a shutdown that comes before the store has answered at all must find it.
+      remember();
       for (let tries = 0; ; tries += 1) {
         try {
           await this.#write(grant, remembered);
-          if (rescued) await this.#rescue.forget(grant, rescued, grant.snapshot?.record);
+          if (rescued) await this.#rescue.forget(grant, rescued, grant.signInsInHand.get(inHand));
           return;
         } catch (error) {
           // Whatever the store says: what was bought is in hand.
           if (!isHighQError(error) || !STORE_CODES.has(error.code)) {
             // A row that this process cannot open stays as it is (I12): the pair goes to where one with the key finds it.
-            if (isHighQError(error) && error.code === 'record_unreadable')
+            if (isHighQError(error) && error.code === 'record_unreadable') {
+              // Dated anew: later than the row that is in the way.
+              remember();
               await this.#rescue.setAside(grant, grant.signInsInHand.get(inHand));
-            else if (rescued) await this.#takeBack(grant, rescued, grant.signInsInHand.get(inHand));
+            } else if (rescued) await this.#takeBack(grant, rescued, grant.signInsInHand.get(inHand));
             throw error;
           }
           // Also when the store was away from the first read on.
@@ -368,13 +375,4 @@ async function pinned<T>(grant: HeldGrant, work: () => Promise<T>): Promise<T> {
 function newestBefore({ snapshot, time }: Found): number {
   // One of this very millisecond is later.
   return Math.max(snapshot?.record.epoch ?? 0, Math.floor(time.store) - 1);
-}
-
-/**
- * An access token counts from before the request, so that it is never used for too long; the refresh token from its first
- * write: it is tried once too often rather than given up while it lives.
- */
-function asOf(next: NewPair, at: number): NewPair {
-  const { refresh } = next;
-  return refresh ? { ...next, refresh: { ...refresh, issuedAt: Math.max(refresh.issuedAt, at) } } : next;
 }

@@ -9,9 +9,17 @@ export interface Place {
   readonly generation: number;
 }
 
-/** `authorizationId`: whose sign-in stands there. */
+/** What the store has. `authorizationId`: whose sign-in stands there. */
 export interface Above extends Place {
   readonly authorizationId?: string | null;
+  /** How far the sign-ins have come that stand there, or beside. */
+  readonly reached?: readonly {
+    readonly authorizationId: string | null;
+    readonly generation: number;
+    readonly fingerprint: string | undefined;
+  }[];
+  /** The account that its person rejected last. */
+  readonly rejectedId?: string | null;
 }
 
 export interface Journalled {
@@ -61,13 +69,16 @@ export class Journals {
     let pending: Journalled['pending'] = null;
     const closed: Closed[] = [];
     for (const entry of lists.flat()) {
-      const waits = this.#pendingIn(slot, entry);
+      const parsed = this.#parsed(slot, entry);
+      // An account to be confirmed is beside the pair, in an entry of any position.
+      const waits = parsed?.pending ?? null;
       if (waits && waits.epoch > (pending?.epoch ?? 0)) pending = waits;
       if (compareGrants(entry, above) === 0 && entry.at >= (answer?.at ?? 0)) {
-        const quarantine = this.#answerIn(slot, entry);
-        if (quarantine) answer = { quarantine, at: entry.at };
+        const quarantine = parsed?.quarantine;
+        if (quarantine?.generation === entry.generation) answer = { quarantine, at: entry.at };
       }
-      const epoch = this.#hasMoved(slot, entry, above) ? above.epoch : entry.epoch;
+      if (parsed && isPassed(parsed, above)) continue;
+      const epoch = parsed && hasMoved(parsed, entry, above) ? above.epoch : entry.epoch;
       const order = compareGrants({ ...entry, epoch }, newest?.record ?? above);
       if (order < 0 || (order === 0 && (newest !== null || beside === null))) continue;
       try {
@@ -86,41 +97,17 @@ export class Journals {
     return { entry: newest, answer, pending };
   }
 
-  /** Of the sign-in that stands, and written before that took the place of one that it had crossed. */
-  #hasMoved(slot: GrantSlot, { body, epoch, generation }: JournalEntry, above: Above): boolean {
-    if (!above.authorizationId || epoch >= above.epoch || generation < above.generation) return false;
-    try {
-      return this.#repository.parse(slot.id, { body }).authorizationId === above.authorizationId;
-    } catch {
-      return false;
-    }
-  }
-
-  /** An account to be confirmed is beside the pair, in an entry of any position. */
-  #pendingIn(slot: GrantSlot, { body }: JournalEntry): Journalled['pending'] {
-    try {
-      return this.#repository.parse(slot.id, { body }).pending;
-    } catch {
-      return null;
-    }
-  }
-
   /** `newest` is above it, or the same pair: of what was sealed anew an older text may stay. */
   #isCopied(slot: GrantSlot, entry: JournalEntry, newest: GrantRecord | null): boolean {
     const order = newest ? compareGrants(newest, entry) : -1;
     if (order !== 0) return order > 0;
-    try {
-      const { refresh } = this.#repository.parse(slot.id, entry);
-      return refresh !== null && refresh.fingerprint === newest?.refresh?.fingerprint;
-    } catch {
-      return false;
-    }
+    const refresh = this.#parsed(slot, entry)?.refresh ?? null;
+    return refresh !== null && refresh.fingerprint === newest?.refresh?.fingerprint;
   }
 
-  #answerIn(slot: GrantSlot, { body, generation }: JournalEntry): JournalledAnswer['quarantine'] | null {
+  #parsed(slot: GrantSlot, { body }: JournalEntry): GrantRecord | null {
     try {
-      const { quarantine } = this.#repository.parse(slot.id, { body });
-      return quarantine?.generation === generation ? quarantine : null;
+      return this.#repository.parse(slot.id, { body });
     } catch (error) {
       if (!isHighQError(error)) throw error;
       return null;
@@ -206,4 +193,25 @@ export class Journals {
 /** A rescue file is for one hand-over: what the store has, or has passed, must not come back from there. */
 function handedOver({ epoch, generation }: Place): Place {
   return { epoch, generation: generation + 1 };
+}
+
+/** Of the sign-in that stands, and written before that took the place of one that it had crossed. */
+function hasMoved(record: GrantRecord, { epoch, generation }: Place, above: Above): boolean {
+  if (!above.authorizationId || epoch >= above.epoch || generation < above.generation) return false;
+  return record.authorizationId === above.authorizationId;
+}
+
+/**
+ * Written down by a sign-in under a place of its own, while the store had taken that under another, or its person had rejected
+ * it: what was made of it since must not be undone.
+ */
+function isPassed({ authorizationId, generation, refresh }: GrantRecord, above: Above): boolean {
+  if (authorizationId === null) return false;
+  if (authorizationId === above.rejectedId) return true;
+  return (above.reached ?? []).some(
+    (reached) =>
+      reached.authorizationId === authorizationId &&
+      (generation < reached.generation ||
+        (generation === reached.generation && refresh?.fingerprint === reached.fingerprint)),
+  );
 }

@@ -54,13 +54,17 @@ export function decide(context: FlightContext, event: Read, polls = 0): Step {
 }
 
 export function replay(found: DecisionBase, then: AfterReplay): Step {
-  const { epoch, generation, authorizationId, refresh, dead } = found.snapshot?.record ?? EMPTY_RECORD;
+  const { epoch, generation, authorizationId, refresh, sibling, rejectedId, dead } =
+    found.snapshot?.record ?? EMPTY_RECORD;
   // What was refused, here or by somebody who cannot look into this journal, may not be the only pair of its generation.
   const beside = then.kind === 'bury' || dead ? (refresh?.fingerprint ?? null) : null;
-  return [
-    { at: 'replaying', found, then },
-    [{ type: 'replay', above: { epoch, generation, authorizationId }, beside }],
-  ];
+  const reached = [{ authorizationId, generation, fingerprint: refresh?.fingerprint }];
+  if (sibling?.authorizationId) {
+    const { authorizationId: other, generation: theirs } = sibling;
+    reached.push({ authorizationId: other, generation: theirs, fingerprint: sibling.refresh.fingerprint });
+  }
+  const above = { epoch, generation, authorizationId, reached, rejectedId };
+  return [{ at: 'replaying', found, then }, [{ type: 'replay', above, beside }]];
 }
 
 /** Step 4: a higher pair than the record's is written in; one that is too old needs a person. */
@@ -77,7 +81,8 @@ export function replayed(
   // However long ago a person left: nobody has come back since.
   if (entry?.pair === null) return restore('tombstone', carried(entry.record, snapshot?.record ?? null));
   if (entry && time.store - entry.at <= JOURNAL_LIFE_MS) {
-    return restore('pair', restored(snapshot?.record ?? null, { ...entry, pair: entry.pair }));
+    const { record = null, pair: standing = null } = snapshot ?? {};
+    return restore('pair', restored(record, { ...entry, pair: entry.pair }, standing));
   }
   const current = snapshot?.record ?? EMPTY_RECORD;
   const waiting = pending && pending.until > time.store ? carried(current, { ...current, pending }) : current;
@@ -222,8 +227,11 @@ function withNewer(record: GrantRecord, found: Snapshot | null): GrantRecord {
   const { pair, record: older } = found;
   if (record.authorizationId === id && older.generation > record.generation)
     return restored(record, { record: { ...older, epoch }, pair });
-  const isBeside = sibling?.authorizationId === id && older.generation > sibling.generation;
-  return isBeside ? beside(record, older, pair) : record;
+  if (sibling?.authorizationId !== id) return record;
+  // Its refresh may be under way there, or have been lost.
+  const isUncertain = uncertain(older) && older.refresh?.fingerprint === sibling.refresh.fingerprint;
+  const isNewer = older.generation > sibling.generation || isUncertain;
+  return isNewer ? beside(record, older, pair) : record;
 }
 
 export function makeIntent(

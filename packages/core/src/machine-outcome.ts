@@ -174,6 +174,11 @@ function applied(
     return quarantined(record, kept(context, record, intent, keepsake.quarantine, at));
   }
   const { attemptId, jitter } = context;
+  // A probe that was answered came after what was unknown before; another one may still be under way.
+  const other = record.intent !== null && record.intent.attemptId !== attemptId;
+  // Whatever took the refused one may have taken this one, too.
+  const inherited = kind === 'sibling' && record.contested;
+  const contested = kind === 'probe' ? other : inherited || contestedBy(record, attemptId);
   const { sibling } = record;
   const isBeside =
     kind === 'sibling' &&
@@ -186,11 +191,8 @@ function applied(
     // No person has signed in now: whoever waits to be confirmed goes on waiting.
     const { authorizedAt, pending, pendingOver } = record;
     const stands = { ...placeOf(record, sibling), authorizedAt, pending, pendingOver };
-    return { ...taken, ...stands, lastAttemptId: attemptId, attemptIds: [attemptId] };
+    return { ...taken, ...stands, contested, lastAttemptId: attemptId, attemptIds: [attemptId] };
   }
-  // A probe that was answered came after what was unknown before; another one may still be under way.
-  const other = record.intent !== null && record.intent.attemptId !== attemptId;
-  const contested = kind === 'probe' ? other : contestedBy(record, attemptId);
   const rotation = rotated(record, keepsake.next, { attemptId, kind, contested, at, jitter });
   const next = kind === 'sibling' ? revived(rotation, sibling, isBeside) : rotation;
   if (!keepsake.quarantine) return next;

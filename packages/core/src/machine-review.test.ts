@@ -54,6 +54,30 @@ describe('what a repair finds', () => {
   });
 });
 
+describe('a repair over the row of a sign-in that crossed the one in memory', () => {
+  const refresh = { issuedAt: T0, lifeMs: 1e12, fingerprint: 'ro' };
+  const beside = {
+    tokens: { access: null, refresh: 'refresh-o' },
+    access: null,
+    refresh,
+    generation: 3,
+    authorizationId: 'other',
+  };
+  const known = snapshot({ authorizationId: 'mine', sibling: beside });
+  const repairedOver = (change: Partial<GrantRecord>) =>
+    new Pilot(context({ known }))
+      .read(snapshot({ epoch: 6, authorizationId: 'other', refresh, ...change }))
+      .effect('write').record.sibling;
+
+  it('I6 keeps in mind that a refresh of it may be under way there', () => {
+    const lastAt = T0 - 1_000 + 180_000;
+    expect(repairedOver({ intent: intentOf() })?.unknown).toMatchObject({ count: 1, lastAt });
+    const unknown = { count: 2, since: T0 - 9_000, lastAt: T0 - 1 };
+    expect(repairedOver({ unknown })?.unknown).toEqual(unknown);
+    expect(repairedOver({})?.unknown ?? null).toBeNull();
+  });
+});
+
 describe('waiting for a lease with a journal', () => {
   it('F39 asks at growing distances, as without one', () => {
     const pilot = new Pilot(context({ journaled: true }));
@@ -297,6 +321,17 @@ describe('the pair of another sign-in, which takes the place of one that was ref
       tokens: { refresh: 'refresh-4' },
       sibling: sealed,
     });
+  });
+
+  it.each([
+    ['nobody knows what came of a refresh of that one', { unknown: { count: 1, since: T0, lastAt: T0 } }],
+    ['another process may have presented its parent', { contested: true }],
+  ])('I10 is lost to a rotation as well, where %s', (_, change: Partial<GrantRecord>) => {
+    const { pilot, found } = sent();
+    const refusedOne = { ...found, record: { ...found.record, ...change } };
+    pilot.outcome({ kind: 'rejected', error: 'invalid_grant' }).read(refusedOne);
+    const { record } = pilot.effect('write');
+    expect(record).toMatchObject({ authorizationId: 'other', contested: true });
   });
 
   it('I6 stays where it is when the store does not take it', () => {

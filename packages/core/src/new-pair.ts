@@ -55,3 +55,12 @@ export function refreshOnly(
     userEmail: null,
   };
 }
+
+/**
+ * An access token counts from before the request, so that it is never used for too long; the refresh token from its first
+ * write: it is tried once too often rather than given up while it lives.
+ */
+export function asOf(next: NewPair, at: number): NewPair {
+  const { refresh } = next;
+  return refresh ? { ...next, refresh: { ...refresh, issuedAt: Math.max(refresh.issuedAt, at) } } : next;
+}

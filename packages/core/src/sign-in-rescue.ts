@@ -4,13 +4,45 @@ import type { HeldGrant } from './held-grant.ts';
 import type { Journals } from './journals.ts';
 import type { ResolvedOptions } from './options.ts';
 import { inTime } from './patience.ts';
-import type { GrantRecord } from './record.ts';
+import { compareGrants, type GrantRecord, type TokenPair } from './record.ts';
+import { beside, swapped, uncertain, unknownOf } from './transitions.ts';
 
 interface Dependencies {
   readonly options: ResolvedOptions;
   readonly clock: Clock;
   readonly news: GrantNews;
   readonly journals: Journals;
+}
+
+/**
+ * What a sign-in has in hand, as it is written down where the store does not take it. Nobody looks beside the grant of an
+ * entry: a pair that was to stand beside `found` takes its place there, with that one beside it. Of the others that this
+ * process has in hand only the highest is restored, and one beside it.
+ */
+export function handedOver(
+  next: GrantRecord,
+  found: { readonly record: GrantRecord; readonly pair: TokenPair | null } | null,
+  others: Iterable<GrantRecord>,
+): GrantRecord {
+  const { sibling } = next;
+  if (found && next.authorizationId === found.record.authorizationId) {
+    if (!found.pair || !sibling?.authorizationId || sibling === found.record.sibling) return next;
+    const { tokens, access, refresh, authorizationId } = sibling;
+    if (typeof tokens === 'string') return next;
+    const known = { ...next, unknown: uncertain(next) ? unknownOf(next) : null };
+    const own = { pair: tokens, access, refresh, userEmail: null };
+    return swapped(known, own, { pair: found.pair, attemptId: authorizationId, at: refresh.issuedAt });
+  }
+  let entry = next;
+  for (const other of others) {
+    const { tokens, epoch, authorizationId } = other;
+    if (entry.sibling || typeof tokens === 'string' || entry.authorizationId === authorizationId) continue;
+    // Two of one millisecond would have one place.
+    const above = { ...entry, epoch: Math.max(entry.epoch, epoch + 1) };
+    const both = beside(above, other, tokens);
+    if (both !== above) entry = both;
+  }
+  return entry;
 }
 
 /** Where the pair of a sign-in goes that the store does not take: the rescue folder, or the journals. */
@@ -36,9 +68,15 @@ export class SignInRescue {
     news.anomaly(grant, 'sign_in_not_written', detail);
   }
 
-  /** `upTo`: what the store has, or what it has turned down, must not come back from there. */
-  async forget({ slot }: HeldGrant, kept: Promise<void>, upTo: GrantRecord | undefined): Promise<void> {
+  /** `inHand`: what the store has, or what it has turned down, must not come back from there. */
+  async forget(
+    { slot, snapshot }: HeldGrant,
+    kept: Promise<void>,
+    inHand: GrantRecord | undefined,
+  ): Promise<void> {
     const { clock, journals, options } = this.#d;
+    const records = [inHand, snapshot?.record].filter((record) => record !== undefined);
+    const upTo = records.sort(compareGrants).at(-1);
     const forgotten = kept.then(() => (upTo ? journals.forget(slot, upTo) : undefined));
     const patience = { waitMs: options.timings.persistBudgetMs, deadline: 0, signal: undefined };
     await inTime(clock, forgotten, patience).catch(() => undefined);

@@ -339,11 +339,12 @@ export function contestedBy(record: GrantRecord, attemptId: string | null): bool
 
 /**
  * What a journal holds, written over what the store has. A newer grant replaces the record; a newer pair of the same
- * grant leaves what is not about the pair.
+ * grant leaves what is not about the pair. `standing`: the pair that the store has.
  */
 export function restored(
   current: GrantRecord | null,
   entry: { readonly record: GrantRecord; readonly pair: TokenPair },
+  standing: TokenPair | null = null,
 ): GrantRecord {
   const { record, pair } = entry;
   const sameGrant = current !== null && current.epoch === record.epoch;
@@ -353,7 +354,9 @@ export function restored(
     current && current.epoch === record.epoch
       ? current
       : { ...carried(record, current), history: current?.history ?? record.history };
-  return {
+  // A sign-in's own, written down because no store took it, may hold one that it crossed.
+  const crossed = sameGrant ? current.sibling : record.sibling;
+  const next: GrantRecord = {
     ...base,
     epoch: record.epoch,
     // Another pair of a generation that is there already becomes the next one.
@@ -370,7 +373,7 @@ export function restored(
     refused: null,
     quarantine: null,
     // It says nothing about a sign-in that crossed this one.
-    sibling: sameGrant && !taken && current.sibling?.authorizationId ? current.sibling : null,
+    sibling: !taken && crossed?.authorizationId ? crossed : null,
     lastError: null,
     lastAttemptId: record.lastAttemptId,
     attemptIds: record.attemptIds,
@@ -384,4 +387,7 @@ export function restored(
       detail: 'from a journal',
     }),
   };
+  // It was written down without a word of the store: whether it crossed the one that stands is not known.
+  const isSignIn = generation === 1 && current?.authorizationId !== record.authorizationId;
+  return current && isSignIn ? beside(next, current, standing) : next;
 }

@@ -652,8 +652,8 @@ export class Oracle {
       .flatMap(({ refreshTokens }) => refreshTokens)
       .filter((token) => this.#provider.isLive(token));
     const kept = live.find(({ text }) => {
-      const { storedAt, receivedBy } = this.#fate(text);
-      return storedAt !== null || receivedBy?.alive === true;
+      const { storedAt, journaled, receivedBy } = this.#fate(text);
+      return storedAt !== null || journaled.length > 0 || receivedBy?.alive === true;
     });
     return kept ? this.#name(kept) : null;
   }
@@ -671,10 +671,11 @@ export class Oracle {
     )
       return;
     const given = this.#signIns.find(({ refresh }) => refresh.family === newest);
-    // Kept beside the sign-in that crossed it, or where it is found when that one is refused.
+    // Kept beside the sign-in that crossed it, or where it is found when that one is refused: if it ever is.
     const { storedAt = null, journaled = [] } = given ? this.#fate(given.refresh.text) : {};
-    if (storedAt !== null || journaled.length > 0) return;
-    if (given?.process.alive && this.#provider.isLive(given.refresh)) {
+    const isKept = journaled.length > 0;
+    if (storedAt !== null || (isKept && this.#provider.switches.grants !== 'newest')) return;
+    if (given && (isKept || given.process.alive) && this.#provider.isLive(given.refresh)) {
       this.violated('I5', `${given.process.name} let go of the pair of a sign-in of ${id}`);
     }
   }

@@ -61,7 +61,7 @@ describe('the simulation of several processes', () => {
   it.each([
     10011, 10190, 10374, 10959, 41766, 6000461, 6018440, 7000922, 7001145, 7001801, 7003811, 7007608, 7008961,
     7020940, 8017479, 9009128, 9009632, 11009822, 11011233, 11017542, 13002520, 13012306, 13016474, 14001884,
-    14003701, 14016351, 14017980, 15007269, 15019924, 16017285,
+    14003701, 14016351, 14017980, 15007269, 15019924, 16017285, 17008873, 17013649, 17021229,
   ])('I2 I5 I6 I10 F73 holds over seed %i, where people meet', async (seed) => {
     const outcome = await simulate(planOf(seed));
     if (outcome.violations.length > 0) expect.fail(await failure(outcome));

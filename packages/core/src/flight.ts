@@ -69,7 +69,7 @@ export type Flight =
   | { readonly at: 'waiting'; readonly polls: number }
   | { readonly at: 'repairing' }
   | { readonly at: 'replaying'; readonly found: DecisionBase; readonly then: AfterReplay }
-  | { readonly at: 'restoring'; readonly what: 'pair' | 'answer' | 'tombstone' | 'pending' }
+  | { readonly at: 'restoring'; readonly what: 'pair' | 'answer' | 'tombstone' | 'pending' | 'crossed' }
   | { readonly at: 'reparsing'; readonly found: DecisionBase & { readonly snapshot: Snapshot } }
   | { readonly at: 'gating'; readonly snapshot: Snapshot; readonly kind: 'refresh' | 'probe' }
   | {
@@ -208,6 +208,8 @@ export type FlightEvent =
       readonly answer: JournalledAnswer | null;
       /** The newest account that waited to be confirmed. */
       readonly pending: NonNullable<GrantRecord['pending']> | null;
+      /** A sign-in that may have crossed the one that stands, and was written nowhere else. */
+      readonly crossed?: JournalledPair | null;
       readonly time: EventTime;
     }
   | { readonly type: 'replay_failed'; readonly error: unknown; readonly time: EventTime }

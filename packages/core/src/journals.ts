@@ -26,12 +26,16 @@ export interface Journalled {
   readonly entry: JournalledPair | null;
   readonly answer: JournalledAnswer | null;
   readonly pending: NonNullable<GrantRecord['pending']> | null;
+  /** The newest sign-in below the one that stands: it may have crossed that, and live. */
+  readonly crossed: JournalledPair | null;
 }
 
 /** An entry that only somebody else can open. */
 interface Closed extends JournalEntry {
   readonly error: RecordUnreadableError;
 }
+
+const NOTHING = { record: null, pair: null };
 
 /** All journals of a manager as one. */
 export class Journals {
@@ -67,6 +71,7 @@ export class Journals {
     let newest: JournalledPair | null = null;
     let answer: JournalledAnswer | null = null;
     let pending: Journalled['pending'] = null;
+    let crossed: JournalledPair | null = null;
     const closed: Closed[] = [];
     for (const entry of lists.flat()) {
       const parsed = this.#parsed(slot, entry);
@@ -80,6 +85,11 @@ export class Journals {
       if (parsed && isPassed(parsed, above)) continue;
       const epoch = parsed && hasMoved(parsed, entry, above) ? above.epoch : entry.epoch;
       const order = compareGrants({ ...entry, epoch }, newest?.record ?? above);
+      if (parsed && mayHaveCrossed(parsed, above) && entry.epoch > (crossed?.record.epoch ?? 0)) {
+        const { record, pair } = await this.#repository.openBody(slot, entry.body).catch(() => NOTHING);
+        if (record && pair) crossed = { record, pair, at: entry.at };
+        continue;
+      }
       if (order < 0 || (order === 0 && (newest !== null || beside === null))) continue;
       try {
         const { record, pair } = await this.#repository.openBody(slot, entry.body);
@@ -94,7 +104,7 @@ export class Journals {
     }
     // There is a later pair, and only a process with that key or of that version can take it: nothing is sent without it.
     for (const entry of closed) if (!this.#isCopied(slot, entry, newest?.record ?? null)) throw entry.error;
-    return { entry: newest, answer, pending };
+    return { entry: newest, answer, pending, crossed };
   }
 
   /** `newest` is above it, or the same pair: of what was sealed anew an older text may stay. */
@@ -199,6 +209,12 @@ function handedOver({ epoch, generation }: Place): Place {
 function hasMoved(record: GrantRecord, { epoch, generation }: Place, above: Above): boolean {
   if (!above.authorizationId || epoch >= above.epoch || generation < above.generation) return false;
   return record.authorizationId === above.authorizationId;
+}
+
+/** Of a sign-in that no store took; the one that stands has not proved itself yet by rotating. */
+function mayHaveCrossed({ authorizationId, epoch, generation }: GrantRecord, above: Above): boolean {
+  const isAlone = above.authorizationId !== null && above.generation === 1 && above.reached?.length === 1;
+  return isAlone && authorizationId !== null && generation === 1 && epoch < above.epoch;
 }
 
 /**

@@ -6,6 +6,7 @@ import type {
   Flight,
   FlightContext,
   FlightEvent,
+  JournalledPair,
   Snapshot,
   Step,
 } from './flight.ts';
@@ -71,7 +72,7 @@ export function replay(found: DecisionBase, then: AfterReplay): Step {
 export function replayed(
   context: FlightContext,
   { found, then }: Extract<Flight, { at: 'replaying' }>,
-  { entry, answer, pending, time }: Extract<FlightEvent, { type: 'replayed' }>,
+  { entry, answer, pending, crossed = null, time }: Extract<FlightEvent, { type: 'replayed' }>,
 ): Step {
   const { snapshot } = found;
   const restore = (what: Extract<Flight, { at: 'restoring' }>['what'], record: GrantRecord): Step => [
@@ -92,6 +93,9 @@ export function replayed(
   if (answer && time.store - answer.at <= JOURNAL_LIFE_MS && !held) {
     return restore('answer', withAnswer(snapshot.record, answer.quarantine, time.store));
   }
+  const both = crossed ? withCrossed(snapshot.record, crossed, time) : snapshot.record;
+  if (both !== snapshot.record && (then.kind === 'look' || then.kind === 'decide'))
+    return restore('crossed', both);
   if (then.kind === 'look') return settled(snapshot, false);
   // It proves the record's own token spent: presenting that again could only do harm. Too old to be written in itself.
   if ((entry || (answer && !held)) && then.kind !== 'bury') {
@@ -104,10 +108,18 @@ export function replayed(
     case 'probe':
       return [{ at: 'connecting', snapshot, kind: 'probe', lastOkAt: then.lastOkAt }, [{ type: 'connect' }]];
     case 'bury':
-      return believe(context, then.intent, snapshot, time);
+      return believe(context, then.intent, { ...snapshot, record: both }, time);
     default:
       return then satisfies never;
   }
+}
+
+/** Which of two sign-ins the provider made last is not known, unless their person has left in between. */
+function withCrossed(record: GrantRecord, crossed: JournalledPair, time: EventTime): GrantRecord {
+  const { record: other, pair, at } = crossed;
+  const since = other.authorizedAt ?? at;
+  const hasLeft = record.history.some((entry) => entry.event === 'disconnected' && entry.at >= since);
+  return hasLeft || time.store - at > JOURNAL_LIFE_MS ? record : beside(record, other, pair);
 }
 
 /** Step 5: intents, pauses, probes. The record is the newest that anybody can show. */

@@ -134,6 +134,66 @@ describe('a sign-in that crossed another one, and that a shutdown rescues', () =
     },
   );
 
+  /** Two sign-ins that cross: the one that the provider made last is rescued, and the other is written after that. */
+  async function rescuedFirst(start: Awaited<ReturnType<typeof open>>) {
+    const [ended, live] = [start(), start()];
+    const codes = [await bench.emulator.authorize(), await bench.emulator.authorize()] as const;
+    bench.emulator.faults.add({ match: { endpoint: 'token' }, kind: 'delay', delayMs: 5_000, times: 2 });
+    const first = ended.ann.exchangeCode(codes[0].code).catch(() => undefined);
+    await vi.waitFor(() => expect(count('presented', 'code')).toBe(1));
+    const second = live.ann.exchangeCode(codes[1].code).catch(() => undefined);
+    await vi.waitFor(() => expect(count('presented', 'code')).toBe(2));
+    ended.link.down = true;
+    live.link.down = true;
+    await bench.clock.advance(5_000);
+    await bench.clock.settle(50);
+    await stop(live);
+    ended.link.down = false;
+    await bench.clock.advance(2_000);
+    await vi.waitFor(() => expect(ended.link.writes).toHaveLength(1));
+    await Promise.all([first, second]);
+    expect(await rescueFiles()).toHaveLength(1);
+    return ended;
+  }
+
+  it('I5 is put beside the other one where that was written later', async () => {
+    const start = await open();
+    await rescuedFirst(start);
+    await expectLive(start());
+    await vi.waitFor(async () => expect(await rescueFiles()).toHaveLength(0));
+  });
+
+  it('I5 takes its place also when the other one has been given up meanwhile', async () => {
+    const start = await open();
+    const { ann } = await rescuedFirst(start);
+    vi.stubEnv('HIGHQ_RESCUE_DIR', '');
+    const elsewhere = start().ann;
+    await expect(elsewhere.refresh({ force: true })).rejects.toMatchObject({
+      code: 'reauthorization_required',
+    });
+    vi.stubEnv('HIGHQ_RESCUE_DIR', dir);
+    await bench.clock.advance(30 * MINUTE);
+    const back = start().ann;
+    await back.getAccessToken();
+    expect((await back.fetch('6/sites')).status).toBe(200);
+    expect((await ann.status()).state).toBe('active');
+  });
+
+  it('F103 stays away where its person has left since, and come back', async () => {
+    const start = await open();
+    await rescuedFirst(start);
+    await bench.clock.advance(1_000);
+    // By a process that cannot look into that folder.
+    vi.stubEnv('HIGHQ_RESCUE_DIR', '');
+    const elsewhere = start();
+    await elsewhere.ann.disconnect();
+    await bench.signIn(elsewhere.ann);
+    vi.stubEnv('HIGHQ_RESCUE_DIR', dir);
+    const later = start();
+    await later.ann.getAccessToken();
+    expect(later.link.writes).toHaveLength(0);
+  });
+
   it('F73 I5 leaves both to be found where the row of the other one is sealed with a key that is not here', async () => {
     const start = await open();
     const key = (id: string, byte: number) => ({ id, key: Buffer.alloc(32, byte).toString('hex') });

@@ -389,5 +389,5 @@ export function restored(
   };
   // It was written down without a word of the store: whether it crossed the one that stands is not known.
   const isSignIn = generation === 1 && current?.authorizationId !== record.authorizationId;
-  return current && isSignIn ? beside(next, current, standing) : next;
+  return current && isSignIn && next.sibling === null ? beside(next, current, standing) : next;
 }

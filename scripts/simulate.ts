@@ -1,9 +1,14 @@
 import { fork } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { parseArgs } from 'node:util';
-import { type Config, planOf } from '../packages/core/src/simulation/plan.fixture.ts';
+import { planOf } from '../packages/core/src/simulation/plan.fixture.ts';
 import { simulate } from '../packages/core/src/simulation/run.fixture.ts';
-import { parseSelection, reportOf, shrink } from '../packages/core/src/simulation/shrink.fixture.ts';
+import {
+  parseSelection,
+  parseSwitches,
+  reportOf,
+  shrink,
+} from '../packages/core/src/simulation/shrink.fixture.ts';
 import {
   count,
   emptyTally,
@@ -35,7 +40,7 @@ const SHOWN_FAILURES = 3;
 const seeds = wholeNumber('seeds', values.seeds, 1);
 const from = wholeNumber('from', values.from, 0);
 const workers = wholeNumber('workers', values.workers, 1);
-const switches = switchesOf(values.switches);
+const switches = parseSwitches(values.switches);
 
 if (values.only !== undefined) await replay(values.only);
 else if (process.send) await work();
@@ -46,21 +51,6 @@ function wholeNumber(name: string, text: string, least: number): number {
   if (!Number.isSafeInteger(value) || value < least)
     throw new Error(`--${name} takes a whole number from ${least}`);
   return value;
-}
-
-function switchesOf(text: string): Partial<Config> {
-  const known = planOf(1).config;
-  const entries = text
-    .split(',')
-    .filter((part) => part !== '')
-    .map((part): [string, string | number | boolean] => {
-      const [name = '', value = ''] = part.split('=');
-      if (!(name in known))
-        throw new Error(`no switch is called "${name}"; there are ${Object.keys(known).join(', ')}`);
-      if (value === 'true' || value === 'false') return [name, value === 'true'];
-      return [name, /^\d+(\.\d+)?$/.test(value) ? Number(value) : value];
-    });
-  return Object.fromEntries(entries) as Partial<Config>;
 }
 
 /** One run, told in full. */
@@ -110,7 +100,7 @@ async function lead(): Promise<void> {
   total.failed.sort((a, b) => a - b);
   for (const seed of total.failed.slice(0, SHOWN_FAILURES)) {
     const plan = planOf(seed, switches);
-    console.log(reportOf(seed, await shrink(plan, await simulate(plan)), values.switches), '\n');
+    console.log(reportOf(seed, await shrink(plan, await simulate(plan)), switches), '\n');
   }
   const missed = seeds >= ENOUGH_FOR_ALL_CELLS && values.switches === '' ? neverHit(total) : [];
   console.log(tableOf(total), '\n');

@@ -104,7 +104,29 @@ describe('the token endpoint fails', () => {
     expect(bench.emulator.ledger.presentedTwice()).toBe(0);
   });
 
-  it('F24 nothing listens: nothing was sent, the next try follows a pause', async () => {
+  it('F24 nothing listens: nothing was sent, no intent stands in the way, and who can connect does so at once', async () => {
+    const { connection, presented } = await connected();
+    const cutOff = bench.manager({ store, http: { proxy: 'http://127.0.0.1:9' } }).connection('ann');
+    const token = await cutOff.getAccessToken();
+    await bench.clock.advance(30 * MINUTE);
+    const intents = () => store.writes.filter(({ body }) => /"intent":\{/.test(body)).length;
+    const before = intents();
+    for (let call = 0; call < 5; call += 1)
+      await expect(cutOff.getAccessToken()).rejects.toMatchObject({
+        code: 'token_endpoint',
+        reason: 'connect_failed',
+        retryable: true,
+      });
+    expect(intents()).toBe(before);
+    expect(presented()).toBe(0);
+    expect(await connection.getAccessToken()).not.toBe(token);
+    expect(presented()).toBe(1);
+    // It looks into the store once a second.
+    await bench.clock.advance(1_000);
+    expect(await cutOff.getAccessToken()).toBe(await connection.getAccessToken());
+  });
+
+  it('F20 429 was not processed: the next try follows the pause that it asks for', async () => {
     const { connection, presented } = await connected();
     await bench.clock.advance(30 * MINUTE);
     bench.emulator.faults.add({

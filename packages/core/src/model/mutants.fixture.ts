@@ -86,6 +86,19 @@ const noReplay: Stepper = (context, flight, event) => {
   });
 };
 
+/** A journal is looked into before the announcement, and not again when the settle time is over. */
+const looksOnce: Stepper = (context, flight, event) => {
+  const [next, effects] = step(context, flight, event);
+  if (next.at !== 'replaying' || next.then.kind !== 'probe') return [next, effects];
+  return step(context, next, {
+    type: 'replayed',
+    entry: null,
+    answer: null,
+    pending: null,
+    time: event.time,
+  });
+};
+
 const unannounced: Stepper = (context, flight, event) => {
   const [next, effects] = step(context, flight, event);
   if (next.at !== 'announcing' || next.settling) return [next, effects];
@@ -173,6 +186,7 @@ export const MUTANTS: readonly Mutant[] = [
   mutant('no hold', 'I5', { step: noHold }, { kinds: ['store_error'] }),
   mutant('no re-read', 'I7', { step: noReRead }, { kinds: ['pause'], journal: 'shared', reuse: 'refused' }),
   mutant('probe before replay', 'I6', { step: noReplay }, { kinds: ['crash'], journal: 'shared' }),
+  mutant('one look into journals', 'I6', { step: looksOnce }, { kinds: ['pause'], journal: 'shared' }),
   mutant('unannounced probe', 'I6', { step: unannounced }, { kinds: ['answer_lost'] }),
   mutant(
     'lease shorter than deadline',

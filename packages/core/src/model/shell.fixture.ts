@@ -77,6 +77,7 @@ export function execute(config: Config, world: World, index: number): readonly [
   if (intent?.kind === 'probe' && row?.record.intent?.kind !== 'probe') checkProbe(world, intent);
   if (intent?.kind === 'announce') {
     next = withTruth(next, { announced: { attemptId: intent.attemptId, lasts: config.ticks.settle } });
+    next = withProcess(next, index, { running: { ...runningAt(next, index), replayed: null } });
   }
   const record = normal(op.record);
   const rev = nextRevision(config, world);

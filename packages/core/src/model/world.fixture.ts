@@ -161,7 +161,7 @@ export interface Running {
   readonly writtenAt: number;
   /** An `invalid_grant` was read in this flight; `checked`: and the record after it. */
   readonly refusal: 'none' | 'unchecked' | 'checked';
-  /** What the journals held when this flight last read them; `null`: not since its last refusal. */
+  /** What the journals held when this flight last read them; `null`: not since its announcement, or its last refusal. */
   readonly replayed: readonly string[] | null;
 }
 

@@ -441,6 +441,8 @@ export class Oracle {
           'I6',
           `${process.name} presented ${name} again ${time(entry.intentAt - announced.at)} after the announcement`,
         );
+      } else if (known.replayedAt >= 0 && known.replayedAt < announced.at + SETTLE_MS) {
+        this.violated('I6', `${process.name} presented ${name} again without a look into the journal since`);
       } else if (!announced.leaseOver) {
         this.violated('I6', `${process.name} announced a probe of ${name} while a lease was live`);
       }

@@ -1,6 +1,7 @@
 import type { Fault } from './faults.fixture.ts';
-import type { Plan, Selection } from './plan.fixture.ts';
+import { type Config, type Plan, planOf, type Selection } from './plan.fixture.ts';
 import { type Outcome, simulate } from './run.fixture.ts';
+import type { Sabotage } from './world.fixture.ts';
 
 /** Enough for a few dozen events and faults; a longer search finds little more. */
 const MOST_RUNS = 400;
@@ -17,7 +18,7 @@ export interface Shrunk {
 }
 
 /** Takes events and faults away, in halves and then one at a time, as long as the same rule is still broken. */
-export async function shrink(plan: Plan, failed: Outcome): Promise<Shrunk> {
+export async function shrink(plan: Plan, failed: Outcome, sabotage: Sabotage | null = null): Promise<Shrunk> {
   const rule = failed.violations[0]?.rule;
   let parts: Part[] = [
     ...plan.events.map((_, event) => ({ event })),
@@ -27,7 +28,7 @@ export async function shrink(plan: Plan, failed: Outcome): Promise<Shrunk> {
   let runs = 0;
   const breaks = async (left: readonly Part[]): Promise<boolean> => {
     runs += 1;
-    const outcome = await simulate(plan, selected(left));
+    const outcome = await simulate(plan, selected(left), sabotage);
     if (outcome.violations[0]?.rule !== rule) return false;
     best = outcome;
     return true;
@@ -70,10 +71,36 @@ export function parseSelection(text: string): Selection {
   return { events, faults };
 }
 
+export function parseSwitches(text: string): Partial<Config> {
+  const known = planOf(1).config;
+  const entries = text
+    .split(',')
+    .filter((part) => part !== '')
+    .map((part): [string, string | number | boolean] => {
+      const [name = '', value = ''] = part.split('=');
+      if (!(name in known))
+        throw new Error(`no switch is called "${name}"; there are ${Object.keys(known).join(', ')}`);
+      if (value === 'true' || value === 'false') return [name, value === 'true'];
+      return [name, /^\d+(\.\d+)?$/.test(value) ? Number(value) : value];
+    });
+  return Object.fromEntries(entries) as Partial<Config>;
+}
+
+/** As an argument of the command line: `replaced=revoked,processes=3`. */
+export function switchesText(switches: Partial<Config>): string {
+  return Object.entries(switches)
+    .map(([name, value]) => `${name}=${value}`)
+    .join(',');
+}
+
 /** What a person needs to see why, and to see it again. */
-export function reportOf(seed: number, { outcome, selection }: Shrunk, switches = ''): string {
+export function reportOf(
+  seed: number,
+  { outcome, selection }: Shrunk,
+  switches: Partial<Config> = {},
+): string {
   const first = outcome.violations[0];
-  const more = switches ? ` --switches ${switches}` : '';
+  const more = Object.keys(switches).length > 0 ? ` --switches '${switchesText(switches)}'` : '';
   return [
     `seed ${seed} breaks ${first?.rule}: ${first?.text}`,
     ...outcome.history.map((line) => `  ${line}`),

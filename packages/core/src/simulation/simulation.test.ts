@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { planOf } from './plan.fixture.ts';
+import { type Config, planOf } from './plan.fixture.ts';
 import { type Outcome, simulate } from './run.fixture.ts';
-import { parseSelection, reportOf, selectionText, shrink } from './shrink.fixture.ts';
+import { parseSelection, parseSwitches, reportOf, selectionText, shrink } from './shrink.fixture.ts';
 import { count, emptyTally, neverHit, positionsOf, tableOf } from './tally.fixture.ts';
 import type { Sabotage } from './world.fixture.ts';
 
@@ -12,9 +12,18 @@ const total = emptyTally();
 /** A run that broke a listed rule says nothing about the rules that follow from it. */
 let unlabelled = 0;
 
-async function failure(outcome: Outcome): Promise<string> {
-  return reportOf(outcome.seed, await shrink(planOf(outcome.seed), outcome));
+/** `switches`: those that the run was made with, or its plan is another one. */
+async function failure(
+  outcome: Outcome,
+  switches: Partial<Config> = {},
+  sabotage: Sabotage | null = null,
+): Promise<string> {
+  const shrunk = await shrink(planOf(outcome.seed, switches), outcome, sabotage);
+  return reportOf(outcome.seed, shrunk, switches);
 }
+
+/** They are of a time when no process ended in order, and no two people met. */
+const EARLIER: Partial<Config> = { shutdowns: 'none', people: 'one at a time' };
 
 describe('the simulation of several processes', () => {
   it.each([0, 1, 2, 3])(
@@ -51,9 +60,8 @@ describe('the simulation of several processes', () => {
     703153, 711204, 711832, 712164, 714296, 715359, 715765, 717193, 722089, 1006445, 5000016, 5000240,
     5000279, 2020257, 3005175, 3015914, 3022310,
   ])('I3 I7 I9 I10 F32 F108 holds over seed %i', async (seed) => {
-    // They are of a time when no process ended in order, and no two people met.
-    const outcome = await simulate(planOf(seed, { shutdowns: 'none', people: 'one at a time' }));
-    if (outcome.violations.length > 0) expect.fail(await failure(outcome));
+    const outcome = await simulate(planOf(seed, EARLIER));
+    if (outcome.violations.length > 0) expect.fail(await failure(outcome, EARLIER));
   });
 
   // Sign-ins that met, accounts that waited, processes that ended in order: two grants in one epoch, a year that was over and
@@ -80,19 +88,38 @@ describe('the simulation of several processes', () => {
     ['lease is not checked', /I4/, 300],
     ['journal keeps nothing', /I5|I10/, 400],
     ['rescue keeps nothing', /I5|I10/, 2_000],
-  ])(
-    'notices when the %s, and shows a short history',
-    { timeout: 180_000 },
-    async (sabotage, rules, seeds) => {
-      for (let seed = 1; seed <= seeds; seed += 1) {
-        const outcome = await simulate(planOf(seed), null, sabotage);
-        if (outcome.violations.length === 0) continue;
-        expect(outcome.violations[0]?.rule).toMatch(rules);
-        return;
-      }
-      expect.fail(`${seeds} seeds went by without a violation`);
-    },
-  );
+  ])('notices when the %s', { timeout: 180_000 }, async (sabotage, rules, seeds) => {
+    for (let seed = 1; seed <= seeds; seed += 1) {
+      const outcome = await simulate(planOf(seed), null, sabotage);
+      if (outcome.violations.length === 0) continue;
+      expect(outcome.violations[0]?.rule).toMatch(rules);
+      return;
+    }
+    expect.fail(`${seeds} seeds went by without a violation`);
+  });
+
+  it('tells of a failing seed by a short history, and by a command that shows the same again', async () => {
+    const sabotage = 'store writes blindly';
+    let failed: Outcome | null = null;
+    for (let seed = 1; !failed?.violations.length; seed += 1)
+      failed = await simulate(planOf(seed, EARLIER), null, sabotage);
+    const report = await failure(failed, EARLIER, sabotage);
+    const [, from, switches = '', only = ''] =
+      /^replay: node scripts\/simulate\.ts --from (\d+) --seeds 1 --switches '([^']+)' --only '([^']+)'$/m.exec(
+        report,
+      ) ?? [];
+    const plan = planOf(Number(from), parseSwitches(switches));
+    expect(plan.config).toEqual(planOf(failed.seed, EARLIER).config);
+    const selection = parseSelection(only);
+    // What has no part in it is gone: a handful of calls and faults is left of dozens.
+    expect(selection.events.size).toBeLessThan(plan.events.length / 2);
+    expect(selection.faults.size).toBeLessThan(failed.faults.length);
+    const again = await simulate(plan, selection, sabotage);
+    expect(again.violations[0]?.rule).toBe(failed.violations[0]?.rule);
+    expect(report).toContain(`seed ${failed.seed} breaks ${again.violations[0]?.rule}: `);
+    expect(report).toContain(again.history.map((line) => `  ${line}`).join('\n'));
+    expect(again.history.length).toBeLessThan(failed.history.length / 2);
+  });
 
   it('replays a selection of events and faults as it was written down', async () => {
     const plan = planOf(12);

@@ -3,11 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createTokenManager, internals, type StoreKey, systemClock } from '@hq-oauth/core';
 import { followClock } from '@hq-oauth/core/testing';
+import { digestOf } from '../digest.ts';
 import { onVirtualTime } from '../herd/virtual-time.ts';
 import { CrashProcess } from './crash-process.ts';
 import type { CrashEmulator, CrashPlace, CrashSuiteOptions, CrashSwitches } from './options.ts';
 import { factsOf, type RowFacts } from './trapped.ts';
-import { type CallResult, type CrashSetup, digestOf } from './worker.ts';
+import type { CallResult, CrashSetup } from './worker.ts';
 
 /** What rows are sealed with. */
 export const KEY = '0304'.repeat(16);

@@ -1,4 +1,4 @@
-import { expect, it } from 'vitest';
+import { expect, it, vi } from 'vitest';
 import type { CrashProcess } from './crash-process.ts';
 import { CrashStage, userOf } from './crash-stage.ts';
 import type { CrashPlace, CrashSuiteOptions, FallBackPlace } from './options.ts';
@@ -25,7 +25,8 @@ export function herdTests(options: CrashSuiteOptions, rounds: number): void {
   );
 
   async function endOnAll(place: CrashPlace | FallBackPlace): Promise<void> {
-    const stage = await CrashStage.open(options, ['left', 'dead'], { place });
+    const switches = { refusal: 'xml-400' } as const;
+    const stage = await CrashStage.open(options, ['left', 'dead'], { place, switches });
     try {
       const herd = await Promise.all(Array.from({ length: PROCESSES }, () => stage.start()));
       await disconnected(stage, herd, place);
@@ -65,6 +66,11 @@ async function disconnected(
     const { row } = await place.store.read(stage.keyOf('left'));
     if (older.row && row) await place.store.cas(stage.keyOf('left'), row.rev, older.row);
   }
+  // The rows are what they were: but for the processes, nobody would know of the disconnect.
+  await vi.waitFor(
+    async () => expect((await place.store.read(stage.keyOf('left'))).row?.body).toBe(older.row?.body),
+    { timeout: 30_000, interval: 50 },
+  );
   // While a server that was killed is away, nobody can be told; nobody gets a token either.
   for (let left = herd; left.length > 0; ) {
     const results = await one(left, 'left');

@@ -41,7 +41,8 @@ export function graceTests(options: CrashSuiteOptions, rounds: number): void {
     it(
       `F60a F60b ${options.name}: nothing is lost at any point where the provider has a grace period (${grace})`,
       async () => {
-        const switches = { reuse: 'grace', grace, graceMs: 86_400_000 } as const;
+        const previousAccessToken = grace === 'same' ? 'survives' : 'ends';
+        const switches = { reuse: 'grace', grace, graceMs: 86_400_000, previousAccessToken } as const;
         const runs = await repeated(rounds, () => killAt(options, points, { switches, together: true }));
         for (const reports of runs) {
           const lost = points.filter(({ id }) => reports.get(id)?.status !== 200);
@@ -105,7 +106,14 @@ export function familyTests(options: CrashSuiteOptions, rounds: number): void {
   it(
     `F60a F60b ${options.name}: every point ends the same where a replaced refresh token revokes its successors`,
     async () => {
-      const switches = { reuse: 'family-revoked' } as const;
+      // Everything at once that makes a careless client lose its grant, and another shape of refusal.
+      const switches = {
+        reuse: 'family-revoked',
+        previousAccessToken: 'ends',
+        refreshYear: 'absolute',
+        grants: 'newest',
+        refusal: '401',
+      } as const;
       const points = CRASH_POINTS.filter(({ alone }) => !alone);
       const runs = await repeated(rounds, () => killAt(options, points, { switches, together: true }));
       for (const reports of runs) {

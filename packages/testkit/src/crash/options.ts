@@ -5,6 +5,10 @@ export interface CrashSwitches {
   readonly reuse?: 'refused' | 'family-revoked' | 'grace';
   readonly grace?: 'same' | 'fork' | 'replace';
   readonly graceMs?: number;
+  readonly previousAccessToken?: 'survives' | 'ends';
+  readonly refreshYear?: 'sliding' | 'absolute';
+  readonly grants?: 'many' | 'newest';
+  readonly refusal?: 'json-400' | 'xml-400' | '401';
 }
 
 interface LedgerLine {

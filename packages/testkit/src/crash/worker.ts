@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { flushCompileCache } from 'node:module';
 import {
   createTokenManager,
@@ -10,6 +9,7 @@ import {
 } from '@hq-oauth/core';
 import { fileJournal } from '@hq-oauth/core/file-journal';
 import { followClock } from '@hq-oauth/core/testing';
+import { digestOf } from '../digest.ts';
 import { onVirtualTime } from '../herd/virtual-time.ts';
 import { trapFirstByte, trappedJournal, trappedStore } from './trapped.ts';
 import { type Trap, Traps } from './traps.ts';
@@ -162,8 +162,4 @@ export function workInCrash(options: CrashWorkerOptions): void {
   // A process that is killed would not do it.
   flushCompileCache();
   send({ kind: 'ready' });
-}
-
-export function digestOf(token: string): string {
-  return createHash('sha256').update(token).digest('hex').slice(0, 16);
 }

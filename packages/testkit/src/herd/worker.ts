@@ -1,4 +1,5 @@
 import { createTokenManager, type TokenStore } from '@hq-oauth/core';
+import { digestOf } from '../digest.ts';
 import { type CasEvent, raceOnCounters } from '../stores/cas-history.ts';
 import { onVirtualTime } from './virtual-time.ts';
 
@@ -12,8 +13,8 @@ export type HerdOrder =
 
 /** What it answers. */
 export interface HerdReport {
-  /** Of the token that callers were handed, once for each different one. */
-  readonly fingerprints: readonly string[];
+  /** Of the tokens that callers were handed, once for each different one. */
+  readonly digests: readonly string[];
   /** Status and body of each answer of the API. */
   readonly answers: readonly string[];
   readonly failures: readonly string[];
@@ -27,7 +28,7 @@ export const HERD_CONNECTION = 'shared';
 /** Of a user who may not do everything. */
 export const HERD_LIMITED = 'limited';
 
-const NOTHING: HerdReport = { fingerprints: [], answers: [], failures: [], events: [] };
+const NOTHING: HerdReport = { digests: [], answers: [], failures: [], events: [] };
 
 /**
  * Makes this process one of a herd: it takes orders from its parent, answers each, and ends with the last. The
@@ -57,8 +58,7 @@ export function workInHerd(store: TokenStore, end: () => Promise<void> | void = 
       if (result.status === 'fulfilled') tokens.add(result.value);
       else failures.push(String(result.reason));
     }
-    const { access } = await connection.status();
-    return { ...NOTHING, fingerprints: [...tokens].map(() => access?.fingerprint ?? ''), failures };
+    return { ...NOTHING, digests: [...tokens].map(digestOf), failures };
   };
 
   const fetchAll = async (paths: readonly string[], canary: boolean): Promise<HerdReport> => {

@@ -26,7 +26,7 @@ export interface Journalled {
   readonly entry: JournalledPair | null;
   readonly answer: JournalledAnswer | null;
   readonly pending: NonNullable<GrantRecord['pending']> | null;
-  /** The newest sign-in below the one that stands: it may have crossed that, and live. */
+  /** Of a sign-in below the one that stands: it may have crossed that, and live. */
   readonly crossed: JournalledPair | null;
 }
 
@@ -85,7 +85,7 @@ export class Journals {
       if (parsed && isPassed(parsed, above)) continue;
       const epoch = parsed && hasMoved(parsed, entry, above) ? above.epoch : entry.epoch;
       const order = compareGrants({ ...entry, epoch }, newest?.record ?? above);
-      if (parsed && mayHaveCrossed(parsed, above) && entry.epoch > (crossed?.record.epoch ?? 0)) {
+      if (parsed && mayHaveCrossed(parsed, above) && (!crossed || compareGrants(entry, crossed.record) > 0)) {
         const { record, pair } = await this.#repository.openBody(slot, entry.body).catch(() => NOTHING);
         if (record && pair) crossed = { record, pair, at: entry.at };
         continue;
@@ -211,10 +211,16 @@ function hasMoved(record: GrantRecord, { epoch, generation }: Place, above: Abov
   return record.authorizationId === above.authorizationId;
 }
 
-/** Of a sign-in that no store took; the one that stands has not proved itself yet by rotating. */
+/**
+ * Below the sign-in that stands: the next pair of the one beside it, or a sign-in that no store took, as long as the one that
+ * stands has not proved itself by rotating.
+ */
 function mayHaveCrossed({ authorizationId, epoch, generation }: GrantRecord, above: Above): boolean {
-  const isAlone = above.authorizationId !== null && above.generation === 1 && above.reached?.length === 1;
-  return isAlone && authorizationId !== null && generation === 1 && epoch < above.epoch;
+  const [own, other] = above.reached ?? [];
+  if (!own?.authorizationId || !authorizationId || authorizationId === own.authorizationId) return false;
+  if (epoch >= above.epoch) return false;
+  if (other) return authorizationId === other.authorizationId && generation > other.generation;
+  return own.generation === 1 && generation === 1;
 }
 
 /**

@@ -472,6 +472,33 @@ describe('an unknown outcome', () => {
     });
   });
 
+  it('F105 is not probed when an answer to it comes out of a journal during the settle time', () => {
+    const pilot = new Pilot().read(snapshot({ intent: over }));
+    const announced = pilot.effect('write').record;
+    pilot.written().pass(5_000).timer();
+    const quarantine = {
+      body: { text: '<Other/>' },
+      generation: 3,
+      problem: 'unexpected_root',
+      at: T0,
+      issuedAt: T0 - 200_000,
+      attemptId: 'another',
+    } as const;
+    pilot.read({ ...snapshot(), rev: 7, record: { ...announced, quarantine } });
+    expect(pilot.asked).toContain('write');
+    expect(pilot.effect('write')).toMatchObject({ expectedRev: 7, record: { intent: null, quarantine } });
+  });
+
+  it('a shutdown takes an announcement back that has sent nothing (F60f)', () => {
+    const pilot = new Pilot().read(snapshot({ intent: over }));
+    const announced = { ...snapshot(), rev: 6, record: pilot.effect('write').record };
+    pilot.written().pass(5_000).timer().read(announced);
+    expect(pilot.asked).toEqual(['connect']);
+    pilot.send({ type: 'closing', time: pilot.time });
+    expect(pilot.effect('write')).toMatchObject({ expectedRev: 6, record: { intent: null } });
+    expect(pilot.written().result).toEqual({ kind: 'closing' });
+  });
+
   it('F116 a failed read starts the settle time anew (T1)', () => {
     const pilot = new Pilot().read(snapshot({ intent: over }));
     const announced = { ...snapshot(), rev: 6, record: pilot.effect('write').record };
@@ -486,7 +513,7 @@ describe('an unknown outcome', () => {
     const announced = { ...snapshot(), rev: 6, record: pilot.effect('write').record };
     pilot.written().pass(15_000).timer().read(announced);
     expect(pilot.flight.at).toBe('announcing');
-    expect(pilot.asked).toEqual(['write']);
+    expect(pilot.asked).toContain('write');
   });
 
   it('F107 the holder’s retry that landed during the settle time is adopted', () => {

@@ -269,6 +269,8 @@ export function uncertain(record: GrantRecord): boolean {
 export function beside(record: GrantRecord, other: GrantRecord, pair: TokenPair | null): GrantRecord {
   const { refresh, access, authorizationId, generation, userEmail } = other;
   const isSame = (userEmail ?? '') === (record.userEmail ?? '');
+  // It is spent, and the answer that says by what has no place beside a grant.
+  if (other.quarantine?.generation === generation) return record;
   if (!pair || !refresh || other.dead || authorizationId === null || !isSame || record.tokens === null)
     return record;
   const unknown = uncertain(other) ? unknownOf(other) : null;
@@ -388,6 +390,10 @@ export function restored(
     }),
   };
   // It was written down without a word of the store: whether it crossed the one that stands is not known.
-  const isSignIn = generation === 1 && current?.authorizationId !== record.authorizationId;
-  return current && isSignIn && next.sibling === null ? beside(next, current, standing) : next;
+  const isSignIn = generation === 1 && current !== null && current.authorizationId !== record.authorizationId;
+  if (!isSignIn) return next;
+  // Of the one beside it the row may show what came of it since.
+  const isOlder = next.sibling !== null && next.sibling.authorizationId === current.authorizationId;
+  if (isOlder) return beside({ ...next, sibling: null }, current, standing);
+  return next.sibling === null ? beside(next, current, standing) : next;
 }

@@ -60,6 +60,8 @@ interface Knowledge {
   replayedAt: number;
   readAt: number;
   staleCallAt: number | null;
+  /** The tombstone that it wrote last. */
+  left: RowView | null;
   /** Of the grant at `position`. */
   access: RowView['access'];
 }
@@ -129,6 +131,7 @@ export class Oracle {
         replayedAt: -1,
         readAt: -1,
         staleCallAt: null,
+        left: null,
         access: null,
       };
       all.set(id, known);
@@ -282,8 +285,17 @@ export class Oracle {
     );
   }
 
-  writeAnswered(process: SimProcess, id: string, _point: Point, view: RowView): void {
-    this.#learn(this.#known(process, id), view);
+  writeAnswered(process: SimProcess, id: string, point: Point, view: RowView): void {
+    const known = this.#known(process, id);
+    // Who slept over the answer, and cannot learn the time, is told that the store did not answer.
+    if (point === 'cas.disconnect') known.left = view;
+    else this.#learn(known, view);
+  }
+
+  /** What a person did was carried out, as the process sees it. */
+  carriedOut(process: SimProcess, id: string): void {
+    const known = this.#known(process, id);
+    if (known.left) this.#learn(known, known.left);
   }
 
   forgot(id: string, before: StoreRow | null, after: StoreRow | null): void {
@@ -483,9 +495,10 @@ export class Oracle {
     // What kept others out until it presents this: nobody told its writer that it is gone.
     if (forgotAt >= sent.intentAt) return 'forgotten by the store';
     if (fate.storedFirst !== null && fate.storedFirst <= forgotAt) return 'forgotten by the store';
-    // A person who left, or signed in again, has no use for it: its holder let go of it, and then the store forgot that.
+    // A person who left, or signed in again, has no use for it, also when it was being issued just then: its holder let go of it, and
+    // then the store forgot that.
     const ended = this.#grantEnded.get(child.family.user) ?? -1;
-    if (ended >= child.issuedAt && ended <= forgotAt) return 'forgotten by the store';
+    if (ended >= child.issuedAt - FLIGHT_MS && ended <= forgotAt) return 'forgotten by the store';
     if (!holder) return 'never arrived';
     if (holder === sent.process) return null;
     const replayedAt = this.#known(sent.process, child.family.user).replayedAt;

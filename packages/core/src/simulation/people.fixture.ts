@@ -40,6 +40,7 @@ function act(
     glance(process, id, 1);
     world.oracle.note(`${process.name} ${does} ${id}`);
     what(manager.connection(id), process)
+      .then(() => world.oracle.carriedOut(process, id))
       .catch((error: unknown) => {
         // Its first look may not have come about.
         process.glances.delete(id);

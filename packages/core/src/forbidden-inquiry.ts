@@ -122,7 +122,7 @@ export class ForbiddenInquiry {
   }
 
   async #lookAtStore(grant: HeldGrant): Promise<void> {
-    if (this.#d.clock.monotonic() - grant.lastReadMono < FRESH_READ_MS) return;
+    if (grant.readAgeMs < FRESH_READ_MS) return;
     // Without the store, what is in memory has to do.
     await this.#d.refresher.read(grant).catch(() => undefined);
   }

@@ -53,7 +53,7 @@ export class HeldGrant {
   countdown: Countdown | null = null;
   /** Nobody knows what is left of the token: it is dated in the future, and this process did not see it issued. */
   suspect = false;
-  lastReadMono = Number.NEGATIVE_INFINITY;
+  #lastRead: ClockReading = { wall: Number.NEGATIVE_INFINITY, mono: Number.NEGATIVE_INFINITY };
   reading: Promise<void> | null = null;
   flight: OngoingFlight | null = null;
   pause: Pause | null = null;
@@ -102,6 +102,12 @@ export class HeldGrant {
     return { wall: this.#clock.now(), mono: this.#clock.monotonic() };
   }
 
+  /** How old what is in memory may be, ms. By whichever clock shows more: one of them stands still while a machine sleeps. */
+  get readAgeMs(): number {
+    const { wall, mono } = this.clocks();
+    return Math.max(wall - this.#lastRead.wall, mono - this.#lastRead.mono);
+  }
+
   /** What died may live on in a journal, which a flight looks into once, or in a second pair that others could not open. */
   mayLive(options: { readonly refreshYear: RefreshYear }, storeNow: number, journaled: boolean): boolean {
     const record = this.snapshot?.record;
@@ -147,7 +153,8 @@ export class HeldGrant {
    * @returns false when the store is behind this process
    */
   take({ snapshot, time, asOfMono }: Pick<Found, 'snapshot' | 'time' | 'asOfMono'>): boolean {
-    this.lastReadMono = Math.max(this.lastReadMono, asOfMono);
+    const { wall, mono } = this.clocks();
+    if (asOfMono > this.#lastRead.mono) this.#lastRead = { mono: asOfMono, wall: wall - (mono - asOfMono) };
     this.loaded = true;
     const held = this.snapshot;
     const behind = held !== null && (!snapshot || compareGrants(snapshot.record, held.record) < 0);

@@ -220,7 +220,8 @@ function mayHaveCrossed({ authorizationId, epoch, generation }: GrantRecord, abo
   if (!own?.authorizationId || !authorizationId || authorizationId === own.authorizationId) return false;
   if (epoch >= above.epoch) return false;
   if (other) return authorizationId === other.authorizationId && generation > other.generation;
-  return own.generation === 1 && generation === 1;
+  // Or the next pair of the one whose place it has taken.
+  return own.generation === 1 && (generation === 1 || epoch === above.epoch - 1);
 }
 
 /**

@@ -29,6 +29,8 @@ import {
 /** A pair that waited longer than this in a journal is not trusted without a person. */
 export const JOURNAL_LIFE_MS = 30 * 86_400_000;
 
+const SIGN_INS: ReadonlySet<string> = new Set(['authorized', 'imported', 'confirmed']);
+
 type Read = Extract<FlightEvent, { type: 'read' | 'refused' | 'written' }>;
 
 /** Step 3 to 5 of the protocol: what the record asks for, now. */
@@ -114,12 +116,21 @@ export function replayed(
   }
 }
 
-/** Which of two sign-ins the provider made last is not known, unless their person has left in between. */
-function withCrossed(record: GrantRecord, crossed: JournalledPair, time: EventTime): GrantRecord {
-  const { record: other, pair, at } = crossed;
+/**
+ * Which of two sign-ins the provider made last is not known where the one that stands is the first thing that has happened since
+ * the other was written down. Whether a refresh of that was ever sent is not known, either.
+ */
+function withCrossed(
+  record: GrantRecord,
+  { record: other, pair, at }: JournalledPair,
+  time: EventTime,
+): GrantRecord {
+  if (time.store - at > JOURNAL_LIFE_MS) return record;
+  if (other.authorizationId === record.sibling?.authorizationId) return beside(record, other, pair);
   const since = other.authorizedAt ?? at;
-  const hasLeft = record.history.some((entry) => entry.event === 'disconnected' && entry.at >= since);
-  return hasLeft || time.store - at > JOURNAL_LIFE_MS ? record : beside(record, other, pair);
+  const [first] = record.history.filter((entry) => entry.at >= since);
+  if (!first || !SIGN_INS.has(first.event) || first.at !== record.authorizedAt) return record;
+  return beside(record, { ...other, unknown: { count: 1, since, lastAt: at } }, pair);
 }
 
 /** Step 5: intents, pauses, probes. The record is the newest that anybody can show. */

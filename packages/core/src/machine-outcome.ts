@@ -9,7 +9,7 @@ import type {
   Step,
   Unreadable,
 } from './flight.ts';
-import { clear, done, hasAnswer, isOurs, openSibling, settled } from './machine-parts.ts';
+import { clear, done, forgotten, hasAnswer, isOurs, openSibling, settled } from './machine-parts.ts';
 import { pairOf, refreshOnly } from './new-pair.ts';
 import { compareGrants, type GrantRecord, type Intent } from './record.ts';
 import type { TokenOutcome } from './token-outcome.ts';
@@ -274,8 +274,7 @@ export function persisting(context: FlightContext, flight: Persisting, event: Fl
 
 /** What is in hand stands already, or has no place any more; in a journal neither. */
 function over(snapshot: Snapshot, refreshed = false): Step {
-  const { epoch, generation } = snapshot.record;
-  return done({ kind: 'settled', snapshot, refreshed }, [{ type: 'forget', below: { epoch, generation } }]);
+  return done({ kind: 'settled', snapshot, refreshed }, forgotten(snapshot.record));
 }
 
 /**

@@ -85,3 +85,8 @@ export function siblingUnreadable(record: GrantRecord): readonly FlightEffect[] 
     'a second pair of this grant is sealed with a key that is not here; a process that has it can use it';
   return [{ type: 'anomaly', anomaly: 'sibling_unreadable', detail, generation: record.generation }];
 }
+
+/** What journals need no more now that the store has this record. They may hold the next pair of one that is beside it. */
+export function forgotten({ epoch, generation, sibling }: GrantRecord): readonly FlightEffect[] {
+  return sibling?.authorizationId ? [] : [{ type: 'forget', below: { epoch, generation } }];
+}

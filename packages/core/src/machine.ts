@@ -1,7 +1,7 @@
 import type { Flight, FlightContext, FlightEvent, Step } from './flight.ts';
 import { announce, decide, recheck, reparsed, replayed } from './machine-decide.ts';
 import { concluded, persisting } from './machine-outcome.ts';
-import { done, settled } from './machine-parts.ts';
+import { done, forgotten, settled } from './machine-parts.ts';
 import { announcing, clearing, connecting, intending } from './machine-send.ts';
 
 export { probeNotBefore } from './machine-decide.ts';
@@ -41,9 +41,7 @@ export function step(context: FlightContext, flight: Flight, event: FlightEvent)
     case 'restoring':
       if (event.type === 'written' && flight.what === 'pair') {
         const { snapshot } = event;
-        const { epoch, generation } = snapshot.record;
-        const result = { kind: 'settled', snapshot, refreshed: true } as const;
-        return done(result, [{ type: 'forget', below: { epoch, generation } }]);
+        return done({ kind: 'settled', snapshot, refreshed: true }, forgotten(snapshot.record));
       }
       if (event.type === 'written' || event.type === 'refused') return decide(context, event);
       if (event.type === 'write_failed') return done({ kind: 'store_down', error: event.error });

@@ -174,7 +174,7 @@ export class Refresher {
   /** Reads the record when there is none in memory, when it may be stale, or when the clocks have come apart. */
   async #upToDate(grant: HeldGrant, patience: Patience): Promise<void> {
     const { options, clock } = this.#d;
-    const age = clock.monotonic() - grant.lastReadMono;
+    const age = grant.readAgeMs;
     const usable = grant.usable() !== null && grant.snapshot?.record.tokens !== null;
     const mustRead =
       !grant.loaded ||

@@ -13,11 +13,14 @@ import type {
 import { meant, siblingFirst } from './machine-outcome.ts';
 import { clear, deathOf, done, hasAnswer, isOurs, settled, siblingUnreadable } from './machine-parts.ts';
 import { compareGrants, EMPTY_RECORD, type GrantRecord, type Intent, type IntentKind } from './record.ts';
+import type { HistoryEntry } from './status.ts';
 import type { TokenOutcome } from './token-outcome.ts';
 import {
   beside,
   carried,
   died,
+  FROM_JOURNAL,
+  HISTORY_LENGTH,
   repaired,
   restored,
   uncertain,
@@ -116,6 +119,12 @@ export function replayed(
   }
 }
 
+/** The sign-in that stands, in its history; `repaired`: it was written down, and brought in from there. */
+function isStanding(record: GrantRecord, { event, at, detail, generation }: HistoryEntry): boolean {
+  if (event === 'repaired') return generation === 1 && detail === FROM_JOURNAL;
+  return SIGN_INS.has(event) && at === record.authorizedAt;
+}
+
 /**
  * Which of two sign-ins the provider made last is not known where the one that stands is the first thing that has happened since
  * the other was written down. Whether a refresh of that was ever sent is not known, either.
@@ -128,8 +137,12 @@ function withCrossed(
   if (time.store - at > JOURNAL_LIFE_MS) return record;
   if (other.authorizationId === record.sibling?.authorizationId) return beside(record, other, pair);
   const since = other.authorizedAt ?? at;
-  const [first] = record.history.filter((entry) => entry.at >= since);
-  if (!first || !SIGN_INS.has(first.event) || first.at !== record.authorizedAt) return record;
+  const { history } = record;
+  const standing = history.findLastIndex((entry) => isStanding(record, entry));
+  const before = history[standing - 1];
+  // A history that has lost its beginning tells nothing.
+  const isFirst = before ? before.at < since : standing === 0 && history.length < HISTORY_LENGTH;
+  if (!isFirst) return record;
   return beside(record, { ...other, unknown: { count: 1, since, lastAt: at } }, pair);
 }
 

@@ -7,8 +7,10 @@ import type { DeathReason, HistoryEntry } from './status.ts';
  * not about (`pending`, `guessAt`, history, members of later versions) are carried over.
  */
 
-const HISTORY_LENGTH = 20;
+export const HISTORY_LENGTH = 20;
 const ATTEMPTS_LENGTH = 8;
+/** What the history says of a grant that was brought in from where it was written down. */
+export const FROM_JOURNAL = 'from a journal';
 
 function withHistory(record: GrantRecord, entry: HistoryEntry): readonly HistoryEntry[] {
   return [...record.history, entry].slice(-HISTORY_LENGTH);
@@ -386,14 +388,13 @@ export function restored(
       at: record.access?.issuedAt ?? record.refresh?.issuedAt ?? 0,
       event: 'repaired',
       generation,
-      detail: 'from a journal',
+      detail: FROM_JOURNAL,
     }),
   };
   // It was written down without a word of the store: whether it crossed the one that stands is not known.
   const isSignIn = generation === 1 && current !== null && current.authorizationId !== record.authorizationId;
   if (!isSignIn) return next;
   // Of the one beside it the row may show what came of it since.
-  const isOlder = next.sibling !== null && next.sibling.authorizationId === current.authorizationId;
-  if (isOlder) return beside({ ...next, sibling: null }, current, standing);
-  return next.sibling === null ? beside(next, current, standing) : next;
+  const isOther = next.sibling !== null && next.sibling.authorizationId !== current.authorizationId;
+  return isOther ? next : beside({ ...next, sibling: null }, current, standing);
 }

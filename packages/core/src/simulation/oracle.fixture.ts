@@ -497,8 +497,9 @@ export class Oracle {
     if (fate.storedFirst !== null && fate.storedFirst <= forgotAt) return 'forgotten by the store';
     // A person who left, or signed in again, has no use for it, also when it was being issued just then: its holder let go of it, and
     // then the store forgot that.
-    const ended = this.#grantEnded.get(child.family.user) ?? -1;
-    if (ended >= child.issuedAt - FLIGHT_MS && ended <= forgotAt) return 'forgotten by the store';
+    const ended = this.#grantEnded.get(child.family.user);
+    if (ended !== undefined && ended >= child.issuedAt - FLIGHT_MS && ended <= forgotAt)
+      return 'forgotten by the store';
     if (!holder) return 'never arrived';
     if (holder === sent.process) return null;
     const replayedAt = this.#known(sent.process, child.family.user).replayedAt;

@@ -359,6 +359,8 @@ export class GrantAdmin {
         grant.take(written);
         return;
       }
+      // What was seen is known, also where the store has lost it since (I3).
+      grant.take(found);
       found = written;
     }
   }

@@ -43,6 +43,8 @@ interface Fate {
   readonly journaled: { readonly shelf: Shelf; readonly at: number }[];
   storedAt: number | null;
   storedFirst: number | null;
+  /** Of an account that waited to be confirmed: its person may have said no. */
+  waited: boolean;
   wiped: boolean;
 }
 
@@ -148,6 +150,7 @@ export class Oracle {
         journaled: [],
         storedAt: null,
         storedFirst: null,
+        waited: false,
         wiped: false,
       };
       this.#fates.set(text, fate);
@@ -236,7 +239,8 @@ export class Oracle {
       const fate = this.#fate(text);
       fate.storedAt = now;
       fate.storedFirst ??= now;
-      if (text !== next.pending) fate.wiped = false;
+      if (text === next.pending) fate.waited = true;
+      else fate.wiped = false;
     }
     if (next.refresh) this.#landed(id, before, next, next.refresh);
     const known = this.#known(process, id);
@@ -304,7 +308,9 @@ export class Oracle {
     const lost = before ? viewOf(before.body) : null;
     const left = after ? viewOf(after.body) : null;
     for (const text of lost?.held ?? []) {
-      if (!left?.held.includes(text)) this.#fate(text).wiped = true;
+      // What stood there may only wait to be confirmed now.
+      const stays = left?.held.includes(text) && (text !== left.pending || text === lost?.pending);
+      if (!stays) this.#fate(text).wiped = true;
     }
     const left_ = this.#disconnected.get(id);
     if (left_ && (left?.epoch ?? 0) < left_.epoch) this.#disconnected.delete(id);
@@ -355,7 +361,11 @@ export class Oracle {
 
   journaled(process: SimProcess, id: string, view: RowView, shelf: Shelf): void {
     this.note(`${process.name} journaled ${id} g${view.generation}`);
-    for (const text of view.held) this.#fate(text).journaled.push({ shelf, at: this.#world.now() });
+    for (const text of view.held) {
+      const fate = this.#fate(text);
+      fate.journaled.push({ shelf, at: this.#world.now() });
+      if (text === view.pending) fate.waited = true;
+    }
   }
 
   replayed(process: SimProcess, id: string, _entries: readonly JournalEntry[], shelf: Shelf): void {
@@ -663,13 +673,14 @@ export class Oracle {
   letGo(id: string): string | null {
     if (this.#everLeft.has(id) || this.forgotAt.has(id) || this.#nameless.has(id) || this.#crowded.has(id))
       return null;
-    const families = this.#provider.families.filter(({ user, epoch }) => user === id && epoch !== null);
+    const families = this.#provider.families.filter(({ user }) => user === id);
     const live = families
       .flatMap(({ refreshTokens }) => refreshTokens)
       .filter((token) => this.#provider.isLive(token));
-    const kept = live.find(({ text }) => {
-      const { storedAt, journaled, receivedBy } = this.#fate(text);
-      return storedAt !== null || journaled.length > 0 || receivedBy?.alive === true;
+    const kept = live.find(({ text, family }) => {
+      const { storedAt, journaled, receivedBy, waited } = this.#fate(text);
+      const isInHand = family.epoch !== null && receivedBy?.alive === true;
+      return !waited && (isInHand || journaled.length > 0 || (family.epoch !== null && storedAt !== null));
     });
     return kept ? this.#name(kept) : null;
   }
@@ -687,11 +698,10 @@ export class Oracle {
     )
       return;
     const given = this.#signIns.find(({ refresh }) => refresh.family === newest);
-    // Kept beside the sign-in that crossed it, or where it is found when that one is refused: if it ever is.
+    // Kept beside the sign-in that crossed it, or where it is found when that one is refused: see letGo().
     const { storedAt = null, journaled = [] } = given ? this.#fate(given.refresh.text) : {};
-    const isKept = journaled.length > 0;
-    if (storedAt !== null || (isKept && this.#provider.switches.grants !== 'newest')) return;
-    if (given && (isKept || given.process.alive) && this.#provider.isLive(given.refresh)) {
+    if (storedAt !== null || journaled.length > 0) return;
+    if (given?.process.alive && this.#provider.isLive(given.refresh)) {
       this.violated('I5', `${given.process.name} let go of the pair of a sign-in of ${id}`);
     }
   }

@@ -1,6 +1,6 @@
 import type { RecordUnreadableError } from './errors.ts';
 import type { RefreshYear } from './expiry.ts';
-import type { Above } from './journals.ts';
+import type { Above } from './journal-standing.ts';
 import type { GrantRecord, Intent, TokenPair } from './record.ts';
 import type { Timings } from './timings.ts';
 import type { TokenOutcome } from './token-outcome.ts';

@@ -172,7 +172,11 @@ export class GrantAdmin {
 
   /** Leaves a tombstone also where there was nothing: a sign-in that is under way must find it (T8). */
   async disconnect(grant: HeldGrant): Promise<void> {
-    await this.#write(grant, (record, at) => tombstone(record ?? EMPTY_RECORD, at));
+    await this.#write(grant, (record, at) => {
+      const left = tombstone(record ?? EMPTY_RECORD, at);
+      // Also above what a store has lost whose clock was set back.
+      return { ...left, epoch: Math.max(left.epoch, (grant.snapshot?.record.epoch ?? 0) + 1) };
+    });
     this.#d.news.disconnected(grant);
     await this.#journalTombstone(grant);
   }

@@ -2,25 +2,15 @@ import { isHighQError, RecordUnreadableError } from './errors.ts';
 import type { JournalledAnswer, JournalledPair } from './flight.ts';
 import type { GrantRepository, GrantSlot } from './grant-repository.ts';
 import type { Journal, JournalEntry } from './journal.ts';
+import {
+  type Above,
+  hasMoved,
+  isPassed,
+  mayHaveCrossed,
+  type Place,
+  standingOf,
+} from './journal-standing.ts';
 import { compareGrants, type GrantRecord } from './record.ts';
-
-export interface Place {
-  readonly epoch: number;
-  readonly generation: number;
-}
-
-/** What the store has. `authorizationId`: whose sign-in stands there. */
-export interface Above extends Place {
-  readonly authorizationId?: string | null;
-  /** How far the sign-ins have come that stand there, or beside. */
-  readonly reached?: readonly {
-    readonly authorizationId: string | null;
-    readonly generation: number;
-    readonly fingerprint: string | undefined;
-  }[];
-  /** The account that its person rejected last. */
-  readonly rejectedId?: string | null;
-}
 
 export interface Journalled {
   readonly entry: JournalledPair | null;
@@ -34,8 +24,6 @@ export interface Journalled {
 interface Closed extends JournalEntry {
   readonly error: RecordUnreadableError;
 }
-
-const NOTHING = { record: null, pair: null };
 
 /** All journals of a manager as one. */
 export class Journals {
@@ -71,10 +59,10 @@ export class Journals {
     let newest: JournalledPair | null = null;
     let answer: JournalledAnswer | null = null;
     let pending: Journalled['pending'] = null;
-    let crossed: JournalledPair | null = null;
+    const signIns: { readonly entry: JournalEntry; readonly parsed: GrantRecord }[] = [];
     const closed: Closed[] = [];
-    for (const entry of lists.flat()) {
-      const parsed = this.#parsed(slot, entry);
+    const found = lists.flat().map((entry) => ({ entry, parsed: this.#parsed(slot, entry) }));
+    for (const { entry, parsed } of found) {
       // An account to be confirmed is beside the pair, in an entry of any position.
       const waits = parsed?.pending ?? null;
       if (waits && waits.epoch > (pending?.epoch ?? 0)) pending = waits;
@@ -82,14 +70,12 @@ export class Journals {
         const quarantine = parsed?.quarantine;
         if (quarantine?.generation === entry.generation) answer = { quarantine, at: entry.at };
       }
-      if (parsed && isPassed(parsed, above)) continue;
+      // Of one sign-in the later generation counts, whatever place it was written down under.
+      const isBehind = found.some((other) => parsed && other.parsed && isLater(other.parsed, parsed));
+      if (parsed && (isBehind || isPassed(parsed, above))) continue;
       const epoch = parsed && hasMoved(parsed, entry, above) ? above.epoch : entry.epoch;
       const order = compareGrants({ ...entry, epoch }, newest?.record ?? above);
-      if (parsed && mayHaveCrossed(parsed, above) && (!crossed || compareGrants(entry, crossed.record) > 0)) {
-        const { record, pair } = await this.#repository.openBody(slot, entry.body).catch(() => NOTHING);
-        if (record && pair) crossed = { record, pair, at: entry.at };
-        continue;
-      }
+      if (parsed?.authorizationId) signIns.push({ entry, parsed });
       if (order < 0 || (order === 0 && (newest !== null || beside === null))) continue;
       try {
         const { record, pair } = await this.#repository.openBody(slot, entry.body);
@@ -104,7 +90,17 @@ export class Journals {
     }
     // There is a later pair, and only a process with that key or of that version can take it: nothing is sent without it.
     for (const entry of closed) if (!this.#isCopied(slot, entry, newest?.record ?? null)) throw entry.error;
-    return { entry: newest, answer, pending, crossed };
+    const standing = newest ? standingOf(newest.record) : above;
+    const crossed = signIns
+      .filter(({ parsed }) => mayHaveCrossed(parsed, standing))
+      .sort((a, b) => compareGrants(a.entry, b.entry))
+      .at(-1);
+    return {
+      entry: newest,
+      answer,
+      pending,
+      crossed: crossed ? await this.#opened(slot, crossed.entry) : null,
+    };
   }
 
   /** `newest` is above it, or the same pair: of what was sealed anew an older text may stay. */
@@ -113,6 +109,16 @@ export class Journals {
     if (order !== 0) return order > 0;
     const refresh = this.#parsed(slot, entry)?.refresh ?? null;
     return refresh !== null && refresh.fingerprint === newest?.refresh?.fingerprint;
+  }
+
+  async #opened(slot: GrantSlot, { body, at }: JournalEntry): Promise<JournalledPair | null> {
+    try {
+      const { record, pair } = await this.#repository.openBody(slot, body);
+      return pair ? { record, pair, at } : null;
+    } catch (error) {
+      if (!(error instanceof RecordUnreadableError)) throw error;
+      return null;
+    }
   }
 
   #parsed(slot: GrantSlot, { body }: JournalEntry): GrantRecord | null {
@@ -142,11 +148,15 @@ export class Journals {
 
   async #write(places: readonly Journal[], slot: GrantSlot, record: GrantRecord): Promise<void> {
     if (places.length === 0) return;
+    const entry = await this.#entryOf(slot, record);
+    await Promise.any(places.map((journal) => journal.append(entry)));
+  }
+
+  async #entryOf(slot: GrantSlot, record: GrantRecord): Promise<JournalEntry> {
     const { epoch, generation } = record;
     const body = await this.#repository.sealedBody(slot, record);
     const at = this.#repository.time().store;
-    const entry = { registration: this.#registration, connectionId: slot.id, epoch, generation, at, body };
-    await Promise.any(places.map((journal) => journal.append(entry)));
+    return { registration: this.#registration, connectionId: slot.id, epoch, generation, at, body };
   }
 
   /**
@@ -154,6 +164,7 @@ export class Journals {
    * @throws RecordUnreadableError a journal has a pair of an older key that the store does not have
    */
   async reseal(slot: GrantSlot, record: GrantRecord): Promise<boolean> {
+    const above = standingOf(record);
     let resealed = false;
     let left = false;
     for (const journal of this.#all) {
@@ -162,12 +173,18 @@ export class Journals {
       if (entries.every(isNew)) continue;
       const standing = entries.filter((entry) => compareGrants(entry, record) >= 0);
       if (journal !== this.#rescue && !standing.some(isNew)) {
-        await this.#write([journal], slot, record);
+        await journal.append(await this.#entryOf(slot, record));
         resealed = true;
       }
-      const others = standing.filter((entry) => !this.#isCopied(slot, entry, record));
+      const others = standing.filter((entry) => {
+        const parsed = this.#parsed(slot, entry);
+        return !(parsed && isPassed(parsed, above)) && !this.#isCopied(slot, entry, record);
+      });
       left ||= !others.every(isNew);
-      const below = journal === this.#rescue && others.length === 0 ? handedOver(record) : record;
+      // They may hold the next pair of one that is beside it.
+      if (record.sibling?.authorizationId) continue;
+      const highest = [record, ...entries].sort(compareGrants).at(-1) ?? record;
+      const below = journal === this.#rescue && others.length === 0 ? handedOver(highest) : record;
       await journal.forget(this.#registration, slot.id, below);
     }
     if (!left) return resealed;
@@ -205,36 +222,6 @@ function handedOver({ epoch, generation }: Place): Place {
   return { epoch, generation: generation + 1 };
 }
 
-/** Of the sign-in that stands, and written before that took the place of one that it had crossed. */
-function hasMoved(record: GrantRecord, { epoch, generation }: Place, above: Above): boolean {
-  if (!above.authorizationId || epoch >= above.epoch || generation < above.generation) return false;
-  return record.authorizationId === above.authorizationId;
-}
-
-/**
- * Below the sign-in that stands: the next pair of the one beside it, or a sign-in that no store took, as long as the one that
- * stands has not proved itself by rotating.
- */
-function mayHaveCrossed({ authorizationId, epoch, generation }: GrantRecord, above: Above): boolean {
-  const [own, other] = above.reached ?? [];
-  if (!own?.authorizationId || !authorizationId || authorizationId === own.authorizationId) return false;
-  if (epoch >= above.epoch) return false;
-  if (other) return authorizationId === other.authorizationId && generation > other.generation;
-  // Or the next pair of the one whose place it has taken.
-  return own.generation === 1 && (generation === 1 || epoch === above.epoch - 1);
-}
-
-/**
- * Written down by a sign-in under a place of its own, while the store had taken that under another, or its person had rejected
- * it: what was made of it since must not be undone.
- */
-function isPassed({ authorizationId, generation, refresh }: GrantRecord, above: Above): boolean {
-  if (authorizationId === null) return false;
-  if (authorizationId === above.rejectedId) return true;
-  return (above.reached ?? []).some(
-    (reached) =>
-      reached.authorizationId === authorizationId &&
-      (generation < reached.generation ||
-        (generation === reached.generation && refresh?.fingerprint === reached.fingerprint)),
-  );
+function isLater(a: GrantRecord, b: GrantRecord): boolean {
+  return a.authorizationId !== null && a.authorizationId === b.authorizationId && a.generation > b.generation;
 }

@@ -10,6 +10,7 @@ import type {
   Snapshot,
   Step,
 } from './flight.ts';
+import { standingOf } from './journal-standing.ts';
 import { meant, siblingFirst } from './machine-outcome.ts';
 import { clear, deathOf, done, hasAnswer, isOurs, settled, siblingUnreadable } from './machine-parts.ts';
 import { compareGrants, EMPTY_RECORD, type GrantRecord, type Intent, type IntentKind } from './record.ts';
@@ -33,6 +34,9 @@ import {
 export const JOURNAL_LIFE_MS = 30 * 86_400_000;
 
 const SIGN_INS: ReadonlySet<string> = new Set(['authorized', 'imported', 'confirmed']);
+
+/** How the grant ended that stood there before says nothing about what came then. */
+const ENDINGS: ReadonlySet<string> = new Set(['refused', 'uncertain', 'died']);
 
 type Read = Extract<FlightEvent, { type: 'read' | 'refused' | 'written' }>;
 
@@ -60,16 +64,10 @@ export function decide(context: FlightContext, event: Read, polls = 0): Step {
 }
 
 export function replay(found: DecisionBase, then: AfterReplay): Step {
-  const { epoch, generation, authorizationId, refresh, sibling, rejectedId, dead } =
-    found.snapshot?.record ?? EMPTY_RECORD;
+  const record = found.snapshot?.record ?? EMPTY_RECORD;
   // What was refused, here or by somebody who cannot look into this journal, may not be the only pair of its generation.
-  const beside = then.kind === 'bury' || dead ? (refresh?.fingerprint ?? null) : null;
-  const reached = [{ authorizationId, generation, fingerprint: refresh?.fingerprint }];
-  if (sibling?.authorizationId) {
-    const { authorizationId: other, generation: theirs } = sibling;
-    reached.push({ authorizationId: other, generation: theirs, fingerprint: sibling.refresh.fingerprint });
-  }
-  const above = { epoch, generation, authorizationId, reached, rejectedId };
+  const beside = then.kind === 'bury' || record.dead ? (record.refresh?.fingerprint ?? null) : null;
+  const above = standingOf(record);
   return [{ at: 'replaying', found, then }, [{ type: 'replay', above, beside }]];
 }
 
@@ -88,6 +86,8 @@ export function replayed(
   if (entry?.pair === null) return restore('tombstone', carried(entry.record, snapshot?.record ?? null));
   if (entry && time.store - entry.at <= JOURNAL_LIFE_MS) {
     const { record = null, pair: standing = null } = snapshot ?? {};
+    // Another one that was written down is looked at once this one stands.
+    if (crossed) return restore('crossed', restored(record, { ...entry, pair: entry.pair }));
     return restore('pair', restored(record, { ...entry, pair: entry.pair }, standing));
   }
   const current = snapshot?.record ?? EMPTY_RECORD;
@@ -139,10 +139,18 @@ function withCrossed(
   const since = other.authorizedAt ?? at;
   const { history } = record;
   const standing = history.findLastIndex((entry) => isStanding(record, entry));
-  const before = history[standing - 1];
+  const before = history
+    .slice(0, standing + 1)
+    .findLast((entry) => !ENDINGS.has(entry.event) && !isStanding(record, entry));
   // A history that has lost its beginning tells nothing.
-  const isFirst = before ? before.at < since : standing === 0 && history.length < HISTORY_LENGTH;
-  if (!isFirst) return record;
+  const isFirst = before ? before.at < since : history.length < HISTORY_LENGTH;
+  const later = history.slice(standing + 1);
+  const gaveWay = later.findIndex(({ event }) => SIGN_INS.has(event));
+  const own = later.slice(0, gaveWay < 0 ? later.length : gaveWay);
+  // One that was given up for another, or has stood here itself, is not tried again.
+  const hadItsTurn =
+    other.generation === 1 ? gaveWay >= 0 : own.some(({ generation }) => generation >= other.generation);
+  if (standing < 0 || !isFirst || hadItsTurn) return record;
   return beside(record, { ...other, unknown: { count: 1, since, lastAt: at } }, pair);
 }
 

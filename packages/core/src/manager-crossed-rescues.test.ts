@@ -6,6 +6,7 @@ import type { Connection, TokenManager } from './contracts.ts';
 import { FlakyStore } from './flaky-store.fixture.ts';
 import { Bench, type ManagerOptions, MINUTE } from './manager.fixture.ts';
 import { memoryStore } from './memory-store.ts';
+import { storeJournal } from './store-journal.ts';
 
 let bench: Bench;
 let dir: string;
@@ -195,6 +196,84 @@ describe('a sign-in that crossed another one, and that a shutdown rescues', () =
     expect((await back.fetch('6/sites')).status).toBe(200);
     expect((await ann.status()).state).toBe('active');
   });
+
+  it.each([0, 1])('I7 F27 has its turn once: two that both ended are given up (%s)', async (later) => {
+    const start = await open();
+    const both = [start(), start()] as const;
+    const journal = storeJournal(memoryStore());
+    let presented = 0;
+    const codes = [(await bench.emulator.authorize()).code, (await bench.emulator.authorize()).code];
+    bench.emulator.faults.add({ match: { endpoint: 'token' }, kind: 'delay', delayMs: 5_000, times: 2 });
+    const signIns = both.map(({ ann }, n) => ann.exchangeCode(codes[n] ?? '').catch(() => undefined));
+    await vi.waitFor(() => expect(count('presented', 'code')).toBe(2));
+    for (const { link } of both) link.down = true;
+    await bench.clock.advance(5_000);
+    await bench.clock.settle(50);
+    await stop(both[later] ?? both[0]);
+    await bench.clock.advance(1_000);
+    await stop(both[1 - later] ?? both[1]);
+    await Promise.all(signIns);
+    expect(await rescueFiles()).toHaveLength(2);
+    // The same person signs in once more, for another connection: both have ended.
+    await bench.signIn(start().manager.connection('bob'));
+    for (let n = 0; n < 8; n += 1) {
+      const { ann } = start({ journal });
+      await ann.getAccessToken().catch(() => undefined);
+      await ann.refresh({ force: true }).catch(() => undefined);
+      await bench.clock.advance(31 * MINUTE);
+      await vi.waitFor(async () => {
+        await bench.clock.advance(1_000);
+        expect(await ann.getAccessToken({ waitMs: 0 }).catch((error) => error.code)).toBe(
+          'reauthorization_required',
+        );
+      }, 20_000);
+      if (n === 0) presented = count('presented', 'refresh');
+    }
+    expect(presented).toBeLessThan(4);
+    expect(count('presented', 'refresh')).toBe(presented);
+  });
+
+  it.each(['no grant', 'an older grant', 'a dead grant'])(
+    'I5 is found also where the other one was rescued by another process, beside %s',
+    async (row) => {
+      const start = await open();
+      if (row !== 'no grant') await bench.signIn(start().ann);
+      const codesBefore = count('presented', 'code');
+      const [ended, live] = [start(), start()];
+      const codes = [(await bench.emulator.authorize()).code, (await bench.emulator.authorize()).code];
+      const delay = (delayMs: number) =>
+        bench.emulator.faults.add({ match: { endpoint: 'token' }, kind: 'delay', delayMs, times: 1 });
+      delay(6_000);
+      const first = ended.ann.exchangeCode(codes[0] ?? '').catch(() => undefined);
+      await vi.waitFor(() => expect(count('presented', 'code')).toBe(codesBefore + 1));
+      delay(5_000);
+      const second = live.ann.exchangeCode(codes[1] ?? '').catch(() => undefined);
+      await vi.waitFor(() => expect(count('presented', 'code')).toBe(codesBefore + 2));
+      ended.link.down = true;
+      live.link.down = true;
+      await bench.clock.advance(6_000);
+      await bench.clock.settle(50);
+      await stop(live);
+      await stop(ended);
+      await Promise.all([first, second]);
+      expect(await rescueFiles()).toHaveLength(2);
+      if (row === 'a dead grant') {
+        vi.stubEnv('HIGHQ_RESCUE_DIR', '');
+        await start()
+          .ann.refresh({ force: true })
+          .catch(() => undefined);
+        vi.stubEnv('HIGHQ_RESCUE_DIR', dir);
+      }
+      const { ann } = start();
+      await ann.getAccessToken();
+      for (let n = 0; n < 2; n += 1) await ann.refresh({ force: true }).catch(() => undefined);
+      expect((await ann.fetch('6/sites')).status).toBe(200);
+      await bench.clock.advance(30 * MINUTE);
+      await probed(ann);
+      expect((await ann.fetch('6/sites')).status).toBe(200);
+      expect(bench.emulator.ledger.presentedTwice()).toBe(0);
+    },
+  );
 
   it('F103 stays away where its person has left since, and come back', async () => {
     const start = await open();

@@ -11,7 +11,8 @@ import type {
   Snapshot,
 } from './flight.ts';
 import type { Found, GrantRepository, GrantSlot } from './grant-repository.ts';
-import type { Above, Journalled, Journals } from './journals.ts';
+import type { Above } from './journal-standing.ts';
+import type { Journalled, Journals } from './journals.ts';
 import { step, takeOff } from './machine.ts';
 import { compareGrants, type GrantRecord, type Intent } from './record.ts';
 import { safeError } from './redact.ts';

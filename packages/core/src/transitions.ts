@@ -396,5 +396,5 @@ export function restored(
   if (!isSignIn) return next;
   // Of the one beside it the row may show what came of it since.
   const isOther = next.sibling !== null && next.sibling.authorizationId !== current.authorizationId;
-  return isOther ? next : beside({ ...next, sibling: null }, current, standing);
+  return isOther || !standing ? next : beside({ ...next, sibling: null }, current, standing);
 }

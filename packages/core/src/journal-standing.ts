@@ -1,0 +1,74 @@
+import type { GrantRecord } from './record.ts';
+
+/** What of a journal's entries has a place beside, or above, what the store has. Pure. */
+
+export interface Place {
+  readonly epoch: number;
+  readonly generation: number;
+}
+
+/** What the store has. `authorizationId`: whose sign-in stands there. */
+export interface Above extends Place {
+  readonly authorizationId?: string | null;
+  /** How far the sign-ins have come that stand there, or beside. */
+  readonly reached?: readonly {
+    readonly authorizationId: string | null;
+    readonly generation: number;
+    readonly fingerprint: string | undefined;
+    /** When its pair was asked for, store's clock. */
+    readonly issuedAt: number;
+  }[];
+  /** The account that its person rejected last. */
+  readonly rejectedId?: string | null;
+}
+
+export function standingOf(record: GrantRecord): Above {
+  const { epoch, generation, authorizationId, refresh, sibling, rejectedId } = record;
+  const issuedAt = refresh?.issuedAt ?? 0;
+  const reached = [{ authorizationId, generation, fingerprint: refresh?.fingerprint, issuedAt }];
+  if (sibling?.authorizationId) {
+    const { authorizationId: other, generation: theirs, refresh } = sibling;
+    const { fingerprint, issuedAt } = refresh;
+    reached.push({ authorizationId: other, generation: theirs, fingerprint, issuedAt });
+  }
+  return { epoch, generation, authorizationId, reached, rejectedId };
+}
+
+/** Of the sign-in that stands, and written before that took the place of one that it had crossed. */
+export function hasMoved(record: GrantRecord, { epoch, generation }: Place, above: Above): boolean {
+  if (!above.authorizationId || epoch >= above.epoch || generation < above.generation) return false;
+  return record.authorizationId === above.authorizationId;
+}
+
+/**
+ * Below the sign-in that stands: the next pair of the one beside it, or a sign-in that no store took, as long as the one that
+ * stands has not proved itself by rotating.
+ */
+export function mayHaveCrossed({ authorizationId, epoch, generation }: GrantRecord, above: Above): boolean {
+  const [own, other] = above.reached ?? [];
+  if (!own?.authorizationId || !authorizationId || authorizationId === own.authorizationId) return false;
+  if (epoch >= above.epoch) return false;
+  if (other) return authorizationId === other.authorizationId && generation > other.generation;
+  // Or the next pair of the one whose place it has taken.
+  return generation === 1 ? own.generation === 1 : epoch === above.epoch - 1;
+}
+
+/**
+ * Written down by a sign-in under a place of its own, while the store had taken that under another, or its person had rejected
+ * it: what was made of it since must not be undone. Or the one beside which it was to stand has been renewed since.
+ */
+export function isPassed(record: GrantRecord, above: Above): boolean {
+  const { authorizationId, authorizedAt, generation, refresh, sibling } = record;
+  if (authorizationId === null) return false;
+  if (authorizationId === above.rejectedId) return true;
+  const [own] = above.reached ?? [];
+  const proved =
+    own && sibling?.authorizationId === own.authorizationId && sibling.generation < own.generation;
+  if (proved && own.authorizationId !== null && own.issuedAt > (authorizedAt ?? 0)) return true;
+  return (above.reached ?? []).some(
+    (reached) =>
+      reached.authorizationId === authorizationId &&
+      (generation < reached.generation ||
+        (generation === reached.generation && refresh?.fingerprint === reached.fingerprint)),
+  );
+}

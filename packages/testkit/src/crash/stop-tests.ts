@@ -66,10 +66,16 @@ export function stopTests(options: CrashSuiteOptions, rounds: number): void {
         expect(await stage.facts(id)).toMatchObject({ generation: 2, deadReason: null });
       }
       for (const id of probed) {
-        const facts = await stage.facts(id);
-        expect(facts).toMatchObject({ generation: 2, deadReason: null });
-        // What is read after a stop before the first byte depends on the speed of the answer.
-        if (id === 'read-probed') expect(facts?.sibling).toBe(switches.reuse === 'grace');
+        // The call has its token as soon as the pair is in hand; the store has it a moment later.
+        await vi.waitFor(
+          async () => {
+            const facts = await stage.facts(id);
+            expect(facts).toMatchObject({ generation: 2, deadReason: null });
+            // What is read after a stop before the first byte depends on the speed of the answer.
+            if (id === 'read-probed') expect(facts?.sibling).toBe(switches.reuse === 'grace');
+          },
+          { timeout: 10_000, interval: AGAIN_MS },
+        );
         expect(stage.presented(id)).toEqual(['ok', switches.reuse === 'grace' ? 'grace' : 'reused']);
       }
       expect(probedAs.get('send-probed')).toMatchObject({ kind: 'token' });

@@ -210,6 +210,8 @@ export type FlightEvent =
       readonly pending: NonNullable<GrantRecord['pending']> | null;
       /** A sign-in that may have crossed the one that stands, and was written nowhere else. */
       readonly crossed?: JournalledPair | null;
+      /** There is such a one, also if it does not open here. */
+      readonly below?: boolean;
       readonly time: EventTime;
     }
   | { readonly type: 'replay_failed'; readonly error: unknown; readonly time: EventTime }

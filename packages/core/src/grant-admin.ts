@@ -304,9 +304,7 @@ export class GrantAdmin {
       for (let tries = 0; ; tries += 1) {
         try {
           await this.#write(grant, remembered);
-          // Journals may hold the next pair of one that is beside it.
-          const isAlone = !grant.snapshot?.record.sibling?.authorizationId;
-          if (rescued && isAlone) await this.#rescue.forget(grant, rescued, grant.signInsInHand.get(inHand));
+          if (rescued) await this.#rescue.handOver(grant, rescued, grant.signInsInHand.get(inHand));
           return;
         } catch (error) {
           // Whatever the store says: what was bought is in hand.

@@ -18,6 +18,8 @@ export interface Journalled {
   readonly pending: NonNullable<GrantRecord['pending']> | null;
   /** Of a sign-in below the one that stands: it may have crossed that, and live. */
   readonly crossed: JournalledPair | null;
+  /** There is such a one, also if it does not open here. */
+  readonly below: boolean;
 }
 
 /** An entry that only somebody else can open. */
@@ -95,12 +97,8 @@ export class Journals {
       .filter(({ parsed }) => mayHaveCrossed(parsed, standing))
       .sort((a, b) => compareGrants(a.entry, b.entry))
       .at(-1);
-    return {
-      entry: newest,
-      answer,
-      pending,
-      crossed: crossed ? await this.#opened(slot, crossed.entry) : null,
-    };
+    const opened = crossed ? await this.#opened(slot, crossed.entry) : null;
+    return { entry: newest, answer, pending, crossed: opened, below: crossed !== undefined };
   }
 
   /** `newest` is above it, or the same pair: of what was sealed anew an older text may stay. */

@@ -75,7 +75,7 @@ export function replay(found: DecisionBase, then: AfterReplay): Step {
 export function replayed(
   context: FlightContext,
   { found, then }: Extract<Flight, { at: 'replaying' }>,
-  { entry, answer, pending, crossed = null, time }: Extract<FlightEvent, { type: 'replayed' }>,
+  { entry, answer, pending, crossed = null, below = false, time }: Extract<FlightEvent, { type: 'replayed' }>,
 ): Step {
   const { snapshot } = found;
   const restore = (what: Extract<Flight, { at: 'restoring' }>['what'], record: GrantRecord): Step => [
@@ -86,9 +86,13 @@ export function replayed(
   if (entry?.pair === null) return restore('tombstone', carried(entry.record, snapshot?.record ?? null));
   if (entry && time.store - entry.at <= JOURNAL_LIFE_MS) {
     const { record = null, pair: standing = null } = snapshot ?? {};
-    // Another one that was written down is looked at once this one stands.
-    if (crossed) return restore('crossed', restored(record, { ...entry, pair: entry.pair }));
-    return restore('pair', restored(record, { ...entry, pair: entry.pair }, standing));
+    // Another one that was written down may have crossed it, and goes before what the store has.
+    const alone = restored(record, { ...entry, pair: entry.pair });
+    const both = crossed ? withCrossed(alone, crossed, time) : alone;
+    if (both !== alone) return restore('pair', both);
+    // Who has the key of the other one will look at it: nothing is forgotten.
+    const what = below && !crossed ? 'crossed' : 'pair';
+    return restore(what, restored(record, { ...entry, pair: entry.pair }, standing));
   }
   const current = snapshot?.record ?? EMPTY_RECORD;
   const waiting = pending && pending.until > time.store ? carried(current, { ...current, pending }) : current;
@@ -139,9 +143,11 @@ function withCrossed(
   const since = other.authorizedAt ?? at;
   const { history } = record;
   const standing = history.findLastIndex((entry) => isStanding(record, entry));
+  const isOwn = ({ event, at: then }: HistoryEntry): boolean =>
+    SIGN_INS.has(event) && then === record.authorizedAt;
   const before = history
-    .slice(0, standing + 1)
-    .findLast((entry) => !ENDINGS.has(entry.event) && !isStanding(record, entry));
+    .slice(0, Math.max(0, standing))
+    .findLast((entry) => !ENDINGS.has(entry.event) && !isOwn(entry));
   // A history that has lost its beginning tells nothing.
   const isFirst = before ? before.at < since : history.length < HISTORY_LENGTH;
   const later = history.slice(standing + 1);

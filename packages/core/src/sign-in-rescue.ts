@@ -1,6 +1,7 @@
 import type { Clock } from './clock.ts';
 import type { GrantNews } from './grant-news.ts';
 import type { HeldGrant } from './held-grant.ts';
+import { standingOf } from './journal-standing.ts';
 import type { Journals } from './journals.ts';
 import type { ResolvedOptions } from './options.ts';
 import { inTime } from './patience.ts';
@@ -68,16 +69,29 @@ export class SignInRescue {
     news.anomaly(grant, 'sign_in_not_written', detail);
   }
 
+  /** The store has it: it is forgotten, unless what crossed it was written down there, too, or may be renewed there. */
+  async handOver(grant: HeldGrant, kept: Promise<void>, inHand: GrantRecord | undefined): Promise<void> {
+    const record = grant.snapshot?.record;
+    if (!record || record.sibling?.authorizationId) return;
+    await this.forget(grant, kept, inHand, async () => {
+      const { below } = await this.#d.journals.newest(grant.slot, standingOf(record));
+      return !below;
+    });
+  }
+
   /** `inHand`: what the store has, or what it has turned down, must not come back from there. */
   async forget(
     { slot, snapshot }: HeldGrant,
     kept: Promise<void>,
     inHand: GrantRecord | undefined,
+    may = async (): Promise<boolean> => true,
   ): Promise<void> {
     const { clock, journals, options } = this.#d;
     const records = [inHand, snapshot?.record].filter((record) => record !== undefined);
     const upTo = records.sort(compareGrants).at(-1);
-    const forgotten = kept.then(() => (upTo ? journals.forget(slot, upTo) : undefined));
+    const forgotten = kept.then(async () => {
+      if (upTo && (await may())) await journals.forget(slot, upTo);
+    });
     const patience = { waitMs: options.timings.persistBudgetMs, deadline: 0, signal: undefined };
     await inTime(clock, forgotten, patience).catch(() => undefined);
   }

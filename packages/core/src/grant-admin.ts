@@ -350,6 +350,8 @@ export class GrantAdmin {
   async #write(grant: HeldGrant, change: Change<GrantRecord | null, GrantRecord | null>): Promise<void> {
     let found = await this.#d.repository.read(grant.slot);
     for (;;) {
+      // What was seen is known: to a refresh that is under way, and also where the store loses it (I3).
+      grant.take(found);
       const current = found.snapshot?.record ?? null;
       const next = change(current, found.time.store, found.snapshot?.pair ?? null);
       if (next === null || next === current) {
@@ -361,8 +363,6 @@ export class GrantAdmin {
         grant.take(written);
         return;
       }
-      // What was seen is known, also where the store has lost it since (I3).
-      grant.take(found);
       found = written;
     }
   }

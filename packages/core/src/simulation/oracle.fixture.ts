@@ -60,6 +60,8 @@ interface Knowledge {
   announced: (Own & { readonly leaseOver: boolean }) | null;
   intended: Own | null;
   replayedAt: number;
+  /** Refresh tokens that a journal has shown it; what is written while the answer is on its way is not among them. */
+  readonly replayed: Set<string>;
   readAt: number;
   staleCallAt: number | null;
   /** The tombstone that it wrote last. */
@@ -131,6 +133,7 @@ export class Oracle {
         announced: null,
         intended: null,
         replayedAt: -1,
+        replayed: new Set(),
         readAt: -1,
         staleCallAt: null,
         left: null,
@@ -368,8 +371,11 @@ export class Oracle {
     }
   }
 
-  replayed(process: SimProcess, id: string, _entries: readonly JournalEntry[], shelf: Shelf): void {
-    if (shelf.shared) this.#known(process, id).replayedAt = this.#world.now();
+  replayed(process: SimProcess, id: string, entries: readonly JournalEntry[], shelf: Shelf): void {
+    if (!shelf.shared) return;
+    const known = this.#known(process, id);
+    known.replayedAt = this.#world.now();
+    for (const { body } of entries) for (const text of viewOf(body).held) known.replayed.add(text);
   }
 
   // The token endpoint
@@ -512,10 +518,7 @@ export class Oracle {
       return 'forgotten by the store';
     if (!holder) return 'never arrived';
     if (holder === sent.process) return null;
-    const replayedAt = this.#known(sent.process, child.family.user).replayedAt;
-    const seen = fate.journaled.some(
-      ({ shelf, at }) => shelf.shared && at <= replayedAt && sent.process.keylessAfter === null,
-    );
+    const seen = this.#known(sent.process, child.family.user).replayed.has(child.text);
     if (seen) return null;
     if (fate.storedAt !== null && fate.storedAt < sent.intentAt) return null;
     if (!holder.alive) return this.#endedWith(holder, fate);

@@ -38,19 +38,22 @@ export function simJournal(
       );
     },
     read(_registration, connectionId) {
+      let at = Number.NEGATIVE_INFINITY;
       return process.ask(
         'journal.read',
-        () =>
-          shelf.entries
+        () => {
+          at = oracle.now;
+          return shelf.entries
             .filter((entry) => entry.connectionId === connectionId)
             .map((entry) => {
               const view = viewOf(entry.body);
               return { ...entry, body: unopened(entry.body, store.unopenable(view, process)) };
             })
-            .sort((a, b) => above(a, b)),
+            .sort((a, b) => above(a, b));
+        },
         {
           ...path,
-          answered: (entries) => oracle.replayed(process, connectionId, entries, shelf),
+          answered: () => oracle.replayed(process, connectionId, at, shelf),
         },
       );
     },

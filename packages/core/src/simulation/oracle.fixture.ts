@@ -1,4 +1,3 @@
-import type { JournalEntry } from '../journal.ts';
 import type { TokenOutcome, TokenRequest } from '../token-outcome.ts';
 import type { StoreRow } from '../token-store.ts';
 import type { Point } from './faults.fixture.ts';
@@ -60,8 +59,6 @@ interface Knowledge {
   announced: (Own & { readonly leaseOver: boolean }) | null;
   intended: Own | null;
   replayedAt: number;
-  /** Refresh tokens that a journal has shown it; what is written while the answer is on its way is not among them. */
-  readonly replayed: Set<string>;
   readAt: number;
   staleCallAt: number | null;
   /** The tombstone that it wrote last. */
@@ -133,7 +130,6 @@ export class Oracle {
         announced: null,
         intended: null,
         replayedAt: -1,
-        replayed: new Set(),
         readAt: -1,
         staleCallAt: null,
         left: null,
@@ -371,11 +367,13 @@ export class Oracle {
     }
   }
 
-  replayed(process: SimProcess, id: string, entries: readonly JournalEntry[], shelf: Shelf): void {
-    if (!shelf.shared) return;
-    const known = this.#known(process, id);
-    known.replayedAt = this.#world.now();
-    for (const { body } of entries) for (const text of viewOf(body).held) known.replayed.add(text);
+  /** `at`: when the journal was looked into; what is written while the answer is on its way is not in it. */
+  replayed(process: SimProcess, id: string, at: number, shelf: Shelf): void {
+    if (shelf.shared) this.#known(process, id).replayedAt = at;
+  }
+
+  get now(): number {
+    return this.#world.now();
   }
 
   // The token endpoint
@@ -518,7 +516,10 @@ export class Oracle {
       return 'forgotten by the store';
     if (!holder) return 'never arrived';
     if (holder === sent.process) return null;
-    const seen = this.#known(sent.process, child.family.user).replayed.has(child.text);
+    const { replayedAt } = this.#known(sent.process, child.family.user);
+    const seen = fate.journaled.some(
+      ({ shelf, at }) => shelf.shared && at <= replayedAt && sent.process.keylessAfter === null,
+    );
     if (seen) return null;
     if (fate.storedAt !== null && fate.storedAt < sent.intentAt) return null;
     if (!holder.alive) return this.#endedWith(holder, fate);

@@ -19,6 +19,7 @@ describe.skipIf(findPostgres() === null)('a PostgreSQL that is killed', () => {
     await open().migrate();
     const store = open();
     let acknowledged = 0;
+    let killed: Promise<void> | null = null;
     let rev: number | null = null;
     for (;;) {
       const result: CasResult | null = await store
@@ -30,12 +31,13 @@ describe.skipIf(findPostgres() === null)('a PostgreSQL that is killed', () => {
       rev = result.rev;
       acknowledged += 1;
       // Once some writes are through; others are under way.
-      if (acknowledged === 40) void server.kill();
+      if (acknowledged === 40) killed = server.kill();
     }
     await expect(store.read(grant('u'))).rejects.toMatchObject({
       code: 'store_unavailable',
       retryable: true,
     });
+    await killed;
     await server.start();
     // By the same handle: its pool connects anew.
     const { row } = await store.read(grant('u'));

@@ -2,12 +2,15 @@ import { execFile } from 'node:child_process';
 import { chmodSync, chownSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
+import { setTimeout as pause } from 'node:timers/promises';
 import { promisify } from 'node:util';
 import { freePort } from './free-port.ts';
 import { findProgram, ServerProcess, unprivilegedUser } from './server-process.ts';
 
 const DEBIAN_FOLDER = '/usr/lib/postgresql';
 const USER = 'hq';
+const START_TRIES = 10;
+const START_PAUSE_MS = 300;
 
 export interface PostgresServerOptions {
   /** Settings of `postgresql.conf`: `{ max_connections: '20' }`. */
@@ -81,7 +84,7 @@ export class PostgresServer {
       fsync: 'on',
       ...this.#settings,
     };
-    this.#process = await ServerProcess.start({
+    const command = {
       file: join(this.#bin, 'postgres'),
       args: [
         ...['-D', this.#data],
@@ -91,7 +94,17 @@ export class PostgresServer {
       ready: 'database system is ready to accept',
       folder: this.folder,
       user: unprivilegedUser(),
-    });
+    };
+    for (let tries = 1; ; tries += 1) {
+      try {
+        this.#process = await ServerProcess.start(command);
+        return;
+      } catch (error) {
+        // Of one that was killed a child may still have the shared memory for a moment.
+        if (tries === START_TRIES || !String(error).includes('ended (1)')) throw error;
+        await pause(START_PAUSE_MS);
+      }
+    }
   }
 
   async kill(): Promise<void> {

@@ -18,12 +18,13 @@ export interface Above extends Place {
     /** When its pair was asked for, store's clock. */
     readonly issuedAt: number;
   }[];
-  /** The account that its person rejected last. */
+  /** As in the record. */
   readonly rejectedId?: string | null;
+  readonly gaveWay?: GrantRecord['gaveWay'];
 }
 
 export function standingOf(record: GrantRecord): Above {
-  const { epoch, generation, authorizationId, refresh, sibling, rejectedId } = record;
+  const { epoch, generation, authorizationId, refresh, sibling, rejectedId, gaveWay } = record;
   const issuedAt = refresh?.issuedAt ?? 0;
   const reached = [{ authorizationId, generation, fingerprint: refresh?.fingerprint, issuedAt }];
   if (sibling?.authorizationId) {
@@ -31,7 +32,7 @@ export function standingOf(record: GrantRecord): Above {
     const { fingerprint, issuedAt } = refresh;
     reached.push({ authorizationId: other, generation: theirs, fingerprint, issuedAt });
   }
-  return { epoch, generation, authorizationId, reached, rejectedId };
+  return { epoch, generation, authorizationId, reached, rejectedId, gaveWay };
 }
 
 /** Of the sign-in that stands, and written before that took the place of one that it had crossed. */
@@ -41,16 +42,18 @@ export function hasMoved(record: GrantRecord, { epoch, generation }: Place, abov
 }
 
 /**
- * Below the sign-in that stands: the next pair of the one beside it, or a sign-in that no store took, as long as the one that
- * stands has not proved itself by rotating.
+ * Below the sign-in that stands: the next pair of the one beside it, or of one that gave way to it; or a sign-in that no store
+ * took, as long as the one that stands has not proved itself by rotating.
  */
 export function mayHaveCrossed({ authorizationId, epoch, generation }: GrantRecord, above: Above): boolean {
   const [own, other] = above.reached ?? [];
   if (!own?.authorizationId || !authorizationId || authorizationId === own.authorizationId) return false;
   if (epoch >= above.epoch) return false;
   if (other) return authorizationId === other.authorizationId && generation > other.generation;
-  // Or the next pair of the one whose place it has taken.
-  return generation === 1 ? own.generation === 1 : epoch === above.epoch - 1;
+  const gaveWay = above.gaveWay ?? [];
+  const itself = gaveWay.find((before) => before.authorizationId === authorizationId);
+  if (itself) return generation > itself.generation;
+  return generation === 1 && (own.generation === 1 || gaveWay.length > 0);
 }
 
 /**

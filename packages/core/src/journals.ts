@@ -182,7 +182,7 @@ export class Journals {
       // They may hold the next pair of one that is beside it.
       if (record.sibling?.authorizationId) continue;
       const highest = [record, ...entries].sort(compareGrants).at(-1) ?? record;
-      const below = journal === this.#rescue && others.length === 0 ? handedOver(highest) : record;
+      const below = journal === this.#rescue && others.length === 0 ? withNewest(highest) : record;
       await journal.forget(this.#registration, slot.id, below);
     }
     if (!left) return resealed;
@@ -206,7 +206,7 @@ export class Journals {
   async forget(slot: GrantSlot, below: Place): Promise<void> {
     await Promise.allSettled([
       ...this.#journals.map((journal) => journal.forget(this.#registration, slot.id, below)),
-      this.#rescue?.forget(this.#registration, slot.id, handedOver(below)),
+      this.#rescue?.forget(this.#registration, slot.id, withNewest(below)),
     ]);
   }
 
@@ -216,7 +216,7 @@ export class Journals {
 }
 
 /** A rescue file is for one hand-over: what the store has, or has passed, must not come back from there. */
-function handedOver({ epoch, generation }: Place): Place {
+function withNewest({ epoch, generation }: Place): Place {
   return { epoch, generation: generation + 1 };
 }
 

@@ -6,7 +6,6 @@ import type {
   Flight,
   FlightContext,
   FlightEvent,
-  JournalledPair,
   Snapshot,
   Step,
 } from './flight.ts';
@@ -14,29 +13,9 @@ import { standingOf } from './journal-standing.ts';
 import { meant, siblingFirst } from './machine-outcome.ts';
 import { clear, deathOf, done, hasAnswer, isOurs, settled, siblingUnreadable } from './machine-parts.ts';
 import { compareGrants, EMPTY_RECORD, type GrantRecord, type Intent, type IntentKind } from './record.ts';
-import type { HistoryEntry } from './status.ts';
+import { carried, JOURNAL_LIFE_MS, restored, withCrossed } from './restoring.ts';
 import type { TokenOutcome } from './token-outcome.ts';
-import {
-  beside,
-  carried,
-  died,
-  FROM_JOURNAL,
-  HISTORY_LENGTH,
-  repaired,
-  restored,
-  uncertain,
-  unknownOf,
-  withAnswer,
-  withIntent,
-} from './transitions.ts';
-
-/** A pair that waited longer than this in a journal is not trusted without a person. */
-export const JOURNAL_LIFE_MS = 30 * 86_400_000;
-
-const SIGN_INS: ReadonlySet<string> = new Set(['authorized', 'imported', 'confirmed']);
-
-/** How the grant ended that stood there before says nothing about what came then. */
-const ENDINGS: ReadonlySet<string> = new Set(['refused', 'uncertain', 'died']);
+import { beside, died, repaired, uncertain, unknownOf, withAnswer, withIntent } from './transitions.ts';
 
 type Read = Extract<FlightEvent, { type: 'read' | 'refused' | 'written' }>;
 
@@ -88,7 +67,7 @@ export function replayed(
     const { record = null, pair: standing = null } = snapshot ?? {};
     // Another one that was written down may have crossed it, and goes before what the store has.
     const alone = restored(record, { ...entry, pair: entry.pair });
-    const both = crossed ? withCrossed(alone, crossed, time) : alone;
+    const both = crossed ? withCrossed(alone, crossed, time.store) : alone;
     if (both !== alone) return restore('pair', both);
     // Who has the key of the other one will look at it: nothing is forgotten.
     const what = below && !crossed ? 'crossed' : 'pair';
@@ -102,7 +81,7 @@ export function replayed(
   if (answer && time.store - answer.at <= JOURNAL_LIFE_MS && !held) {
     return restore('answer', withAnswer(snapshot.record, answer.quarantine, time.store));
   }
-  const both = crossed ? withCrossed(snapshot.record, crossed, time) : snapshot.record;
+  const both = crossed ? withCrossed(snapshot.record, crossed, time.store) : snapshot.record;
   if (both !== snapshot.record && (then.kind === 'look' || then.kind === 'decide'))
     return restore('crossed', both);
   if (then.kind === 'look') return settled(snapshot, false);
@@ -121,43 +100,6 @@ export function replayed(
     default:
       return then satisfies never;
   }
-}
-
-/** The sign-in that stands, in its history; `repaired`: it was written down, and brought in from there. */
-function isStanding(record: GrantRecord, { event, at, detail, generation }: HistoryEntry): boolean {
-  if (event === 'repaired') return generation === 1 && detail === FROM_JOURNAL;
-  return SIGN_INS.has(event) && at === record.authorizedAt;
-}
-
-/**
- * Which of two sign-ins the provider made last is not known where the one that stands is the first thing that has happened since
- * the other was written down. Whether a refresh of that was ever sent is not known, either.
- */
-function withCrossed(
-  record: GrantRecord,
-  { record: other, pair, at }: JournalledPair,
-  time: EventTime,
-): GrantRecord {
-  if (time.store - at > JOURNAL_LIFE_MS) return record;
-  if (other.authorizationId === record.sibling?.authorizationId) return beside(record, other, pair);
-  const since = other.authorizedAt ?? at;
-  const { history } = record;
-  const standing = history.findLastIndex((entry) => isStanding(record, entry));
-  const isOwn = ({ event, at: then }: HistoryEntry): boolean =>
-    SIGN_INS.has(event) && then === record.authorizedAt;
-  const before = history
-    .slice(0, Math.max(0, standing))
-    .findLast((entry) => !ENDINGS.has(entry.event) && !isOwn(entry));
-  // A history that has lost its beginning tells nothing.
-  const isFirst = before ? before.at < since : history.length < HISTORY_LENGTH;
-  const later = history.slice(standing + 1);
-  const gaveWay = later.findIndex(({ event }) => SIGN_INS.has(event));
-  const own = later.slice(0, gaveWay < 0 ? later.length : gaveWay);
-  // One that was given up for another, or has stood here itself, is not tried again.
-  const hadItsTurn =
-    other.generation === 1 ? gaveWay >= 0 : own.some(({ generation }) => generation >= other.generation);
-  if (standing < 0 || !isFirst || hadItsTurn) return record;
-  return beside(record, { ...other, unknown: { count: 1, since, lastAt: at } }, pair);
 }
 
 /** Step 5: intents, pauses, probes. The record is the newest that anybody can show. */

@@ -12,12 +12,13 @@ import type {
 import { clear, done, forgotten, hasAnswer, isOurs, openSibling, settled } from './machine-parts.ts';
 import { pairOf, refreshOnly } from './new-pair.ts';
 import { compareGrants, type GrantRecord, type Intent } from './record.ts';
+import { carried } from './restoring.ts';
 import type { TokenOutcome } from './token-outcome.ts';
 import {
   authorized,
-  carried,
   contestedBy,
   died,
+  givenWay,
   placeOf,
   quarantined,
   refusedOnce,
@@ -190,7 +191,13 @@ function applied(
     const taken = authorized(record, named, { event: 'authorized', authorizationId, at, jitter });
     // No person has signed in now: whoever waits to be confirmed goes on waiting.
     const { authorizedAt, pending, pendingOver } = record;
-    const stands = { ...placeOf(record, sibling), authorizedAt, pending, pendingOver };
+    const stands = {
+      ...placeOf(record, sibling),
+      gaveWay: givenWay(record),
+      authorizedAt,
+      pending,
+      pendingOver,
+    };
     return { ...taken, ...stands, contested, lastAttemptId: attemptId, attemptIds: [attemptId] };
   }
   const rotation = rotated(record, keepsake.next, { attemptId, kind, contested, at, jitter });
@@ -321,7 +328,12 @@ function merge(context: FlightContext, flight: Persisting, found: Snapshot | nul
   if (record.epoch > keepsake.epoch) {
     const next = applied(context, record, intent, keepsake, time.store);
     // Sent before the other sign-in took its place and gave it back: it proves nothing about that one.
-    return write(record.sibling?.authorizationId ? { ...next, sibling: record.sibling } : next);
+    const { gaveWay } = record;
+    return write({
+      ...next,
+      gaveWay,
+      ...(record.sibling?.authorizationId ? { sibling: record.sibling } : {}),
+    });
   }
   if (record.generation === intent.generation)
     return write(applied(context, record, intent, keepsake, time.store));

@@ -1,71 +1,28 @@
-import { mkdtemp, readdir } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { Connection } from './contracts.ts';
-import { FlakyStore } from './flaky-store.fixture.ts';
-import { Bench, type ManagerOptions, MINUTE } from './manager.fixture.ts';
+import { Crossing, filesIn, rescueFolder } from './crossing.fixture.ts';
+import { type ManagerOptions, MINUTE } from './manager.fixture.ts';
 import { memoryStore } from './memory-store.ts';
 import { RestoredStore } from './restored-store.fixture.ts';
 import { storeJournal } from './store-journal.ts';
-import type { TokenStore } from './token-store.ts';
 
-let bench: Bench;
+let crossing: Crossing;
+let shared: RestoredStore;
 let dir: string;
-const links: FlakyStore[] = [];
 
 beforeEach(async () => {
-  dir = await mkdtemp(join(process.env.HQ_RUN_DIR ?? tmpdir(), 'passed-'));
-  vi.stubEnv('HIGHQ_RESCUE_DIR', dir);
+  dir = await rescueFolder();
+  shared = new RestoredStore();
+  crossing = await Crossing.open(shared);
 });
 afterEach(async () => {
-  for (const link of links.splice(0)) link.down = false;
+  await crossing.close();
   vi.unstubAllEnvs();
-  await bench.close();
 });
 
-/** Several processes on one store, and a provider that keeps one grant of a person: the one it made last. */
-async function open(shared: TokenStore = memoryStore()) {
-  bench = await Bench.open({ registrations: [{ tokenExpirationMs: 30 * MINUTE }], grants: 'newest' });
-  return (options: ManagerOptions = {}) => {
-    const link = new FlakyStore(shared);
-    links.push(link);
-    const manager = bench.manager({ store: link, ...options });
-    return { link, manager, ann: manager.connection('ann') };
-  };
-}
-type Start = Awaited<ReturnType<typeof open>>;
-
-const count = (kind: 'presented' | 'issued', tokenType: 'code' | 'refresh'): number =>
-  bench.emulator.ledger.count({ kind, tokenType });
-const rescueFiles = async () =>
-  (await readdir(dir, { recursive: true })).filter((name) => name.endsWith('.json'));
-
-async function stop({ link, manager }: ReturnType<Start>): Promise<void> {
-  const closed = manager.close({ timeoutMs: 1_000 });
-  await bench.clock.advance(1_000);
-  await closed;
-  await bench.clock.advance(10_000);
-  link.down = false;
-}
-
-/** What comes of it when it is asked again and again; the clock waits for the disk. */
-async function outcome(ann: Connection, expected: string): Promise<void> {
-  const asked = async (): Promise<void> => {
-    await bench.clock.advance(1_000);
-    const answer = ann.getAccessToken({ waitMs: 0 }).then(
-      () => 'a token',
-      (error) => error.code,
-    );
-    expect(await answer).toBe(expected);
-  };
-  await vi.waitFor(asked, { timeout: 20_000, interval: 20 });
-}
-
 /** The store takes the first write late, while the pair is in hand under another place, which is rescued; then it is renewed. */
-async function takenLate(start: Start, options: () => ManagerOptions = () => ({})) {
-  const [one, two] = [start(options()), start(options())];
-  const { code } = await bench.emulator.authorize();
+async function takenLate(options: () => ManagerOptions = () => ({})) {
+  const [one, two] = [crossing.start(options()), crossing.start(options())];
+  const code = await crossing.code();
   const cas = one.link.cas.bind(one.link);
   let first: Parameters<typeof cas> | null = null;
   one.link.cas = async (...given) => {
@@ -77,19 +34,18 @@ async function takenLate(start: Start, options: () => ManagerOptions = () => ({}
   };
   const signIn = one.ann.exchangeCode(code).catch(() => undefined);
   await vi.waitFor(() => expect(first).not.toBeNull());
-  await bench.clock.advance(1_000);
+  await crossing.bench.clock.advance(1_000);
   await vi.waitFor(() => expect(one.link.down).toBe(true));
   await two.ann.refresh({ force: true });
-  await stop(one);
+  await crossing.stop(one);
   await signIn;
-  expect(await rescueFiles()).toHaveLength(process.env.HIGHQ_RESCUE_DIR ? 1 : 0);
+  expect(await filesIn(dir)).toHaveLength(process.env.HIGHQ_RESCUE_DIR ? 1 : 0);
   return two;
 }
 
 describe('what a sign-in wrote down, and the store shows further on', () => {
   it('I2 is not put over the next generation of the one beside which it was to stand', async () => {
-    const start = await open();
-    const [one, two] = [start(), start()];
+    const [one, two] = [crossing.start(), crossing.start()];
     const gate = Promise.withResolvers<void>();
     const read = one.link.read.bind(one.link);
     let reads = 0;
@@ -98,11 +54,11 @@ describe('what a sign-in wrote down, and the store shows further on', () => {
       if (reads > 1) await gate.promise;
       return read(key);
     };
-    const codes = [(await bench.emulator.authorize()).code, (await bench.emulator.authorize()).code];
+    const codes = [await crossing.code(), await crossing.code()];
     const signIn = one.ann.exchangeCode(codes[0] ?? '').catch(() => undefined);
-    await vi.waitFor(() => expect(count('issued', 'refresh')).toBe(1));
-    await bench.clock.settle(50);
-    await bench.clock.advance(100);
+    await vi.waitFor(() => expect(crossing.count('issued', 'refresh')).toBe(1));
+    await crossing.bench.clock.settle(50);
+    await crossing.bench.clock.advance(100);
     await two.ann.exchangeCode(codes[1] ?? '');
     const cas = one.link.cas.bind(one.link);
     one.link.cas = async (...given) => {
@@ -112,13 +68,13 @@ describe('what a sign-in wrote down, and the store shows further on', () => {
     };
     gate.resolve();
     await vi.waitFor(() => expect(one.link.down).toBe(true));
-    await stop(one);
+    await crossing.stop(one);
     await signIn;
-    expect(await rescueFiles()).toHaveLength(1);
+    expect(await filesIn(dir)).toHaveLength(1);
     await two.ann.refresh({ force: true });
     const token = await two.ann.getAccessToken();
     expect((await two.ann.fetch('6/sites')).status).toBe(200);
-    const next = start();
+    const next = crossing.start();
     const got = await next.ann.getAccessToken();
     expect(got).toBe(token);
   });
@@ -127,31 +83,28 @@ describe('what a sign-in wrote down, and the store shows further on', () => {
     'I5 I6 in %s gives way to its own next generation where the store comes back empty',
     async (place) => {
       if (place === 'the journal') vi.stubEnv('HIGHQ_RESCUE_DIR', '');
-      const shared = new RestoredStore();
-      const start = await open(shared);
       const empty = shared.backUp();
       const kept = memoryStore();
-      const two = await takenLate(start, () => ({ journal: storeJournal(kept) }));
+      const two = await takenLate(() => ({ journal: storeJournal(kept) }));
       await two.ann.refresh({ force: true });
       await empty();
-      const next = start({ journal: storeJournal(kept) });
+      const next = crossing.start({ journal: storeJournal(kept) });
       await next.ann.getAccessToken();
       await next.ann.refresh({ force: true });
-      expect(bench.emulator.ledger.presentedTwice()).toBe(0);
+      expect(crossing.bench.emulator.ledger.presentedTwice()).toBe(0);
       expect((await next.ann.status()).state).toBe('active');
     },
   );
 
   it('F74 needs its key no more', async () => {
-    const start = await open();
     const oldKey = { id: 'old', key: Buffer.alloc(32, 1).toString('hex') };
     const newKey = { id: 'new', key: Buffer.alloc(32, 2).toString('hex') };
-    await takenLate(start, () => ({ encryption: { keys: [oldKey] } }));
-    const next = start({ encryption: { keys: [newKey, oldKey] } });
+    await takenLate(() => ({ encryption: { keys: [oldKey] } }));
+    const next = crossing.start({ encryption: { keys: [newKey, oldKey] } });
     await next.manager.reseal();
     await next.ann.refresh({ force: true });
     expect((await next.manager.reseal()).left).toEqual([]);
-    expect(await rescueFiles()).toEqual([]);
+    expect(await filesIn(dir)).toEqual([]);
   });
 });
 
@@ -159,47 +112,42 @@ describe('the next pair of a rescued sign-in, in a private journal', () => {
   it.each([false, true])(
     'I5 F60c is found also where an older grant had taken its place (%s)',
     async (older) => {
-      const start = await open();
       if (older) {
-        const old = start();
-        await bench.signIn(old.ann);
+        const old = crossing.start();
+        await crossing.bench.signIn(old.ann);
         await old.ann.refresh({ force: true });
-        await bench.clock.advance(MINUTE);
+        await crossing.bench.clock.advance(MINUTE);
       }
-      const one = start();
-      const base = count('presented', 'code');
-      bench.emulator.faults.add({ match: { endpoint: 'token' }, kind: 'delay', delayMs: 1_000, times: 1 });
-      const signIn = one.ann.exchangeCode((await bench.emulator.authorize()).code).catch(() => undefined);
-      await vi.waitFor(() => expect(count('presented', 'code')).toBe(base + 1));
+      const one = crossing.start();
+      const signIn = await crossing.signingIn(one, 1_000);
       one.link.down = true;
-      await bench.clock.advance(1_000);
-      await bench.clock.settle(50);
-      await stop(one);
-      await signIn;
-      expect(await rescueFiles()).toHaveLength(1);
-      await start().ann.getAccessToken();
+      await crossing.pass(1_000);
+      await crossing.stop(one);
+      await signIn.ended;
+      expect(await filesIn(dir)).toHaveLength(1);
+      await crossing.start().ann.getAccessToken();
       // Whoever comes now has no rescue folder.
       vi.stubEnv('HIGHQ_RESCUE_DIR', '');
       const journal = storeJournal(memoryStore());
-      const p1 = start({ journal });
+      const p1 = crossing.start({ journal });
       await p1.ann.getAccessToken();
-      const n = count('presented', 'refresh');
-      bench.emulator.faults.add({
+      const n = crossing.count('presented', 'refresh');
+      crossing.bench.emulator.faults.add({
         match: { grantType: 'refresh_token' },
         kind: 'delay',
         delayMs: 1_000,
         times: 1,
       });
       const refreshing = p1.ann.refresh({ force: true }).catch(() => undefined);
-      await bench.presented(n + 1);
+      await crossing.bench.presented(n + 1);
       p1.link.down = true;
-      await bench.clock.advance(1_000);
+      await crossing.bench.clock.advance(1_000);
       await refreshing;
-      await bench.clock.advance(31 * MINUTE);
-      const p2 = start();
-      await outcome(p2.ann, 'reauthorization_required');
-      const p1b = start({ journal });
-      await outcome(p1b.ann, 'a token');
+      await crossing.bench.clock.advance(31 * MINUTE);
+      const p2 = crossing.start();
+      await crossing.outcome(p2, 'reauthorization_required');
+      const p1b = crossing.start({ journal });
+      await crossing.outcome(p1b, 'a token');
     },
   );
 });

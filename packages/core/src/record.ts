@@ -75,6 +75,7 @@ const schema = v.looseObject({
   attemptIds: v.optional(v.array(v.string()), []),
   authorizationId: v.optional(v.nullable(v.string()), null),
   rejectedId: v.optional(v.nullable(v.string()), null),
+  gaveWay: v.optional(v.array(v.looseObject({ authorizationId: v.string(), generation: counter })), []),
   pendingOver: v.optional(counter, 0),
   contested: v.optional(v.boolean(), false),
   guessAt: v.nullable(instant),
@@ -178,6 +179,11 @@ export interface GrantRecord {
   readonly authorizationId: string | null;
   /** The pending account that was rejected last: a sign-in whose write was in doubt does not bring it back. */
   readonly rejectedId: string | null;
+  /**
+   * The sign-ins that were refused, and up to which generation, before one that had crossed them took their place. Empty once
+   * that one has rotated: then it is the one that lives.
+   */
+  readonly gaveWay: readonly { readonly authorizationId: string; readonly generation: number }[];
   /** No account that waits under this epoch or a lower one comes back, from a journal either. */
   readonly pendingOver: number;
   /**
@@ -215,6 +221,7 @@ export const EMPTY_RECORD: GrantRecord = {
   attemptIds: [],
   authorizationId: null,
   rejectedId: null,
+  gaveWay: [],
   pendingOver: 0,
   contested: false,
   guessAt: null,

@@ -9,10 +9,8 @@ import type { DeathReason, HistoryEntry } from './status.ts';
 
 export const HISTORY_LENGTH = 20;
 const ATTEMPTS_LENGTH = 8;
-/** What the history says of a grant that was brought in from where it was written down. */
-export const FROM_JOURNAL = 'from a journal';
-
-function withHistory(record: GrantRecord, entry: HistoryEntry): readonly HistoryEntry[] {
+const GAVE_WAY_LENGTH = 8;
+export function withHistory(record: GrantRecord, entry: HistoryEntry): readonly HistoryEntry[] {
   return [...record.history, entry].slice(-HISTORY_LENGTH);
 }
 
@@ -61,6 +59,7 @@ export function rotated(
     lastError: null,
     lastAttemptId: by.attemptId,
     attemptIds: [...record.attemptIds, by.attemptId].slice(-ATTEMPTS_LENGTH),
+    gaveWay: [],
     contested: by.contested,
     nextDueAt: next.refresh ? idleDueAt(next.refresh, by.jitter) : null,
     history: withHistory(record, {
@@ -158,6 +157,7 @@ export function tombstone(record: GrantRecord, at: number): GrantRecord {
     lastAttemptId: null,
     attemptIds: [],
     authorizationId: null,
+    gaveWay: [],
     contested: false,
     nextDueAt: null,
     history: withHistory(record, { at, event: 'disconnected', generation: record.generation }),
@@ -250,6 +250,16 @@ export function placeOf(
   return { epoch: epoch + 1, generation, authorizationId, unknown };
 }
 
+/** The sign-in that stands has had its turn; what was written down of it and never presented has not. */
+export function givenWay({
+  gaveWay: others,
+  authorizationId,
+  generation,
+}: GrantRecord): GrantRecord['gaveWay'] {
+  const rest = others.filter((other) => other.authorizationId !== authorizationId);
+  return authorizationId === null ? rest : [...rest, { authorizationId, generation }].slice(-GAVE_WAY_LENGTH);
+}
+
 /** Counts the lapsed intent of a record in; an announcement sends nothing and does not count. */
 export function unknownOf({ unknown, intent }: GrantRecord): NonNullable<GrantRecord['unknown']> {
   if (intent && intent.kind !== 'announce') {
@@ -319,82 +329,7 @@ export function repaired(record: GrantRecord, intent: Intent, at: number): Grant
   return { ...record, intent, history };
 }
 
-/**
- * What is not about the pair, in a record that takes the place of `found`: an account that waits to be confirmed, the
- * hour's guess, and whatever a later version wrote.
- */
-export function carried(next: GrantRecord, found: GrantRecord | null): GrantRecord {
-  if (!found) return next;
-  const { pending } = found;
-  const pendingOver = Math.max(next.pendingOver, found.pendingOver);
-  const waits =
-    pending !== null &&
-    pending.epoch > Math.max(next.epoch, next.pending?.epoch ?? 0, pendingOver) &&
-    pending.id !== next.rejectedId;
-  const guessed = next.tokens !== null && (found.guessAt ?? 0) > (next.guessAt ?? 0) ? found : next;
-  const { guessAt, guessedGeneration } = guessed;
-  return { ...found, ...next, ...(waits ? { pending } : {}), pendingOver, guessAt, guessedGeneration };
-}
-
 /** Whether somebody else than this attempt has presented the record's refresh token, or is about to. */
 export function contestedBy(record: GrantRecord, attemptId: string | null): boolean {
   return record.unknown !== null || (record.intent !== null && record.intent.attemptId !== attemptId);
-}
-
-/**
- * What a journal holds, written over what the store has. A newer grant replaces the record; a newer pair of the same
- * grant leaves what is not about the pair. `standing`: the pair that the store has.
- */
-export function restored(
-  current: GrantRecord | null,
-  entry: { readonly record: GrantRecord; readonly pair: TokenPair },
-  standing: TokenPair | null = null,
-): GrantRecord {
-  const { record, pair } = entry;
-  const sameGrant = current !== null && current.epoch === record.epoch;
-  const taken = sameGrant && current.generation >= record.generation;
-  const generation = taken ? current.generation + 1 : record.generation;
-  const base =
-    current && current.epoch === record.epoch
-      ? current
-      : { ...carried(record, current), history: current?.history ?? record.history };
-  // A sign-in's own, written down because no store took it, may hold one that it crossed.
-  const crossed = sameGrant ? current.sibling : record.sibling;
-  const next: GrantRecord = {
-    ...base,
-    epoch: record.epoch,
-    // Another pair of a generation that is there already becomes the next one.
-    generation,
-    authorizedAt: record.authorizedAt,
-    tokens: pair,
-    access: record.access,
-    refresh: record.refresh,
-    userEmail: record.userEmail ?? base.userEmail,
-    disconnectedAt: null,
-    dead: null,
-    intent: null,
-    unknown: null,
-    refused: null,
-    quarantine: null,
-    // It says nothing about a sign-in that crossed this one.
-    sibling: !taken && crossed?.authorizationId ? crossed : null,
-    lastError: null,
-    lastAttemptId: record.lastAttemptId,
-    attemptIds: record.attemptIds,
-    authorizationId: record.authorizationId,
-    contested: record.contested || taken || (sameGrant && contestedBy(current, record.lastAttemptId)),
-    nextDueAt: record.nextDueAt,
-    history: withHistory(base, {
-      at: record.access?.issuedAt ?? record.refresh?.issuedAt ?? 0,
-      event: 'repaired',
-      generation,
-      detail: FROM_JOURNAL,
-    }),
-  };
-  // It was written down without a word of the store: whether it crossed the one that stands is not known.
-  const isSignIn = generation === 1 && current !== null && current.authorizationId !== record.authorizationId;
-  if (!isSignIn) return next;
-  // Of the one beside it the row may show what came of it since.
-  const isOther = next.sibling !== null && next.sibling.authorizationId !== current.authorizationId;
-  return isOther || !standing ? next : beside({ ...next, sibling: null }, current, standing);
 }

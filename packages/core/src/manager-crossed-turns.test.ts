@@ -1,0 +1,124 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Crossing, filesIn, type Process, rescueFolder } from './crossing.fixture.ts';
+import { MINUTE } from './manager.fixture.ts';
+import { memoryStore } from './memory-store.ts';
+import { storeJournal } from './store-journal.ts';
+
+let crossing: Crossing;
+
+beforeEach(async () => {
+  vi.stubEnv('HIGHQ_RESCUE_DIR', '');
+  crossing = await Crossing.open();
+});
+afterEach(async () => {
+  await crossing.close();
+  vi.unstubAllEnvs();
+});
+
+/** A grant of this generation, by a sign-in that crossed nothing. */
+async function olderGrant(generation: number): Promise<void> {
+  const { ann } = crossing.start();
+  if (generation > 0) await crossing.bench.signIn(ann);
+  if (generation > 1) await ann.refresh({ force: true });
+  await crossing.bench.clock.advance(MINUTE);
+}
+
+async function inPlace(folder: string): Promise<Process> {
+  vi.stubEnv('HIGHQ_RESCUE_DIR', folder);
+  const process = crossing.start();
+  await process.ann.getAccessToken();
+  return process;
+}
+
+describe('whose turn it was', () => {
+  it.each([0, 1, 2, 3])(
+    'I5 the sign-in that lives is found in a folder of its own after an older grant of generation %s had its turn',
+    async (generation) => {
+      const { bench } = crossing;
+      await olderGrant(generation);
+      const folders = [await rescueFolder(), await rescueFolder()] as const;
+      const live = crossing.start();
+      vi.stubEnv('HIGHQ_RESCUE_DIR', folders[0]);
+      const ended = crossing.start();
+      const first = await crossing.signingIn(ended, 6_000);
+      await bench.clock.advance(50);
+      const second = await crossing.signingIn(live, 1_000);
+      for (const { link } of [ended, live]) link.down = true;
+      await crossing.pass(1_000);
+      await crossing.pass(5_000);
+      for (const one of [live, ended]) await crossing.stop(one);
+      await Promise.all([first.ended, second.ended]);
+      for (const folder of folders) expect(await filesIn(folder)).toHaveLength(1);
+
+      const without = await inPlace(folders[0]);
+      await without.ann.refresh({ force: true }).catch(() => undefined);
+      await bench.clock.advance(31 * MINUTE);
+      await crossing.outcome(without, 'reauthorization_required');
+      vi.stubEnv('HIGHQ_RESCUE_DIR', folders[1]);
+      const back = crossing.start();
+      await crossing.outcome(back, 'a token');
+      expect((await back.ann.fetch('6/sites')).status).toBe(200);
+      expect(bench.emulator.ledger.presentedTwice()).toBe(0);
+      // The process that has given it up knows better with its next read.
+      await bench.clock.advance(MINUTE);
+      expect((await without.ann.fetch('6/sites')).status).toBe(200);
+    },
+  );
+
+  /** A sign-in beside an older grant, and its next pair in a private journal of a process that ended. */
+  async function renewedInPrivate(swaps: number) {
+    const { bench } = crossing;
+    await olderGrant(2);
+    const folder = await rescueFolder();
+    const one = crossing.start();
+    const signIn = await crossing.signingIn(one, 1_000);
+    one.link.down = true;
+    await crossing.pass(1_000);
+    await crossing.stop(one);
+    await signIn.ended;
+    await inPlace(folder);
+    vi.stubEnv('HIGHQ_RESCUE_DIR', '');
+    const kept = memoryStore();
+    const again = () => crossing.start({ journal: storeJournal(kept) });
+    const renewing = again();
+    await renewing.ann.getAccessToken();
+    const match = { grantType: 'refresh_token' } as const;
+    for (let n = 0; n < swaps; n += 1) {
+      bench.emulator.faults.add({ match, kind: 'status', status: 403, times: 1 });
+      await expect(renewing.ann.refresh({ force: true })).rejects.toMatchObject({ code: 'token_endpoint' });
+      await bench.clock.advance(21 * MINUTE);
+    }
+    const presented = crossing.count('presented', 'refresh');
+    bench.emulator.faults.add({ match, kind: 'delay', delayMs: 1_000, times: 1 });
+    const refreshing = renewing.ann.refresh({ force: true }).catch(() => undefined);
+    await bench.presented(presented + 1);
+    renewing.link.down = true;
+    await bench.clock.advance(1_000);
+    await refreshing;
+    await bench.clock.advance(31 * MINUTE);
+    return again;
+  }
+
+  it.each([0, 2])(
+    'I5 the next pair of one is found in a private journal after the two had changed places %s times',
+    async (swaps) => {
+      const again = await renewedInPrivate(swaps);
+      await crossing.outcome(crossing.start(), 'reauthorization_required');
+      const back = again();
+      await crossing.outcome(back, 'a token');
+      expect((await back.ann.fetch('6/sites')).status).toBe(200);
+    },
+  );
+
+  it('I2 such a pair stays out where the one that took its place has rotated', async () => {
+    await crossing.close();
+    crossing = await Crossing.open(memoryStore(), 'many');
+    const again = await renewedInPrivate(0);
+    const { ann } = crossing.start();
+    await crossing.outcome({ ann }, 'a token');
+    await ann.refresh({ force: true });
+    const back = again();
+    expect(await back.ann.getAccessToken()).toBe(await ann.getAccessToken());
+    expect(back.link.writes).toHaveLength(0);
+  });
+});

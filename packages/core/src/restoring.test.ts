@@ -1,0 +1,67 @@
+import { describe, expect, it } from 'vitest';
+import { mayHaveCrossed, standingOf } from './journal-standing.ts';
+import { record, T0 } from './machine.fixture.ts';
+import { restored } from './restoring.ts';
+import { givenWay, rotated } from './transitions.ts';
+
+const pair = { access: 'access', refresh: 'refresh' };
+const next = {
+  pair,
+  access: { issuedAt: T0, lifeMs: 1, fingerprint: 'a' },
+  refresh: { issuedAt: T0, lifeMs: 1, fingerprint: 'r' },
+  userEmail: null,
+};
+
+describe('who gave way', () => {
+  const stands = record({ epoch: 8, generation: 4, authorizationId: 'standing' });
+  const gave = record({ authorizationId: 'first', generation: 1 });
+  const below = (authorizationId: string, generation: number, epoch = 7) =>
+    record({ authorizationId, generation, epoch });
+  const promoted = { ...stands, gaveWay: givenWay(gave) };
+
+  it.each([
+    ['a sign-in that nobody looked at', below('second', 1), true],
+    ['the pair that was refused', below('first', 1), false],
+    ['the next pair of the one that was refused', below('first', 2), true],
+    ['the next pair of a stranger', below('second', 2), false],
+    ['the standing one itself', below('standing', 5), false],
+    ['what stands above', below('second', 1, 9), false],
+  ])('I5 lets %s be looked at: %#', (_, entry, expected) => {
+    expect(mayHaveCrossed(entry, standingOf(promoted))).toBe(expected);
+  });
+
+  it('F27 is forgotten once the one that stands has rotated: nothing below it lives', () => {
+    const by = { attemptId: 'x', kind: 'refresh', contested: false, at: T0, jitter: 0 } as const;
+    const proved = rotated(promoted, next, by);
+    expect(promoted.gaveWay).toEqual([{ authorizationId: 'first', generation: 1 }]);
+    for (const entry of [below('second', 1), below('first', 2)])
+      expect(mayHaveCrossed(entry, standingOf(proved))).toBe(false);
+  });
+
+  it('names each sign-in once, and the latest eight', () => {
+    let list = givenWay(gave);
+    for (let n = 0; n < 9; n += 1)
+      list = givenWay(record({ gaveWay: list, authorizationId: `s${n}`, generation: n }));
+    list = givenWay(record({ gaveWay: list, authorizationId: 's4', generation: 40 }));
+    expect(list).toHaveLength(8);
+    expect(list.at(-1)).toEqual({ authorizationId: 's4', generation: 40 });
+    expect(list.filter(({ authorizationId }) => authorizationId === 's4')).toHaveLength(1);
+  });
+});
+
+describe('a sign-in that is restored', () => {
+  const entry = { record: record({ epoch: 9, generation: 1, authorizationId: 'restored' }), pair };
+
+  it('F82 leaves it said which account was rejected', () => {
+    const row = record({ authorizationId: 'standing', rejectedId: 'rejected' });
+    expect(restored(row, entry).rejectedId).toBe('rejected');
+    expect(restored(null, { ...entry, record: { ...entry.record, rejectedId: 'before' } }).rejectedId).toBe(
+      'before',
+    );
+  });
+
+  it('F27 leaves it said who has given way', () => {
+    const gaveWay = [{ authorizationId: 'first', generation: 1 }];
+    expect(restored(record({ authorizationId: 'standing', gaveWay }), entry).gaveWay).toEqual(gaveWay);
+  });
+});

@@ -1,0 +1,130 @@
+import type { JournalledPair } from './flight.ts';
+import type { GrantRecord, TokenPair } from './record.ts';
+import type { HistoryEntry } from './status.ts';
+import { beside, contestedBy, HISTORY_LENGTH, withHistory } from './transitions.ts';
+
+/** How a record takes the place of another, and what was written down the place of what the store has: pure. */
+
+/** A pair that waited longer than this in a journal is not trusted without a person. */
+export const JOURNAL_LIFE_MS = 30 * 86_400_000;
+
+const SIGN_INS: ReadonlySet<string> = new Set(['authorized', 'imported', 'confirmed']);
+
+/** How the grant ended that stood there before says nothing about what came then. */
+const ENDINGS: ReadonlySet<string> = new Set(['refused', 'uncertain', 'died']);
+
+/** What the history says of a grant that was brought in from where it was written down. */
+const FROM_JOURNAL = 'from a journal';
+
+/**
+ * What is not about the pair, in a record that takes the place of `found`: an account that waits to be confirmed, the
+ * hour's guess, and whatever a later version wrote.
+ */
+export function carried(next: GrantRecord, found: GrantRecord | null): GrantRecord {
+  if (!found) return next;
+  const { pending } = found;
+  const pendingOver = Math.max(next.pendingOver, found.pendingOver);
+  const waits =
+    pending !== null &&
+    pending.epoch > Math.max(next.epoch, next.pending?.epoch ?? 0, pendingOver) &&
+    pending.id !== next.rejectedId;
+  const guessed = next.tokens !== null && (found.guessAt ?? 0) > (next.guessAt ?? 0) ? found : next;
+  const { guessAt, guessedGeneration } = guessed;
+  return { ...found, ...next, ...(waits ? { pending } : {}), pendingOver, guessAt, guessedGeneration };
+}
+
+/**
+ * What a journal holds, written over what the store has. A newer grant replaces the record; a newer pair of the same
+ * grant leaves what is not about the pair. `standing`: the pair that the store has.
+ */
+export function restored(
+  current: GrantRecord | null,
+  entry: { readonly record: GrantRecord; readonly pair: TokenPair },
+  standing: TokenPair | null = null,
+): GrantRecord {
+  const { record, pair } = entry;
+  const sameGrant = current !== null && current.epoch === record.epoch;
+  const taken = sameGrant && current.generation >= record.generation;
+  const generation = taken ? current.generation + 1 : record.generation;
+  const base =
+    current && current.epoch === record.epoch
+      ? current
+      : { ...carried(record, current), history: current?.history ?? record.history };
+  // A sign-in's own, written down because no store took it, may hold one that it crossed.
+  const crossed = sameGrant ? current.sibling : record.sibling;
+  const next: GrantRecord = {
+    ...base,
+    epoch: record.epoch,
+    // Another pair of a generation that is there already becomes the next one.
+    generation,
+    authorizedAt: record.authorizedAt,
+    tokens: pair,
+    access: record.access,
+    refresh: record.refresh,
+    userEmail: record.userEmail ?? base.userEmail,
+    disconnectedAt: null,
+    dead: null,
+    intent: null,
+    unknown: null,
+    refused: null,
+    quarantine: null,
+    // It says nothing about a sign-in that crossed this one.
+    sibling: !taken && crossed?.authorizationId ? crossed : null,
+    lastError: null,
+    rejectedId: current?.rejectedId ?? record.rejectedId,
+    gaveWay: record.gaveWay,
+    lastAttemptId: record.lastAttemptId,
+    attemptIds: record.attemptIds,
+    authorizationId: record.authorizationId,
+    contested: record.contested || taken || (sameGrant && contestedBy(current, record.lastAttemptId)),
+    nextDueAt: record.nextDueAt,
+    history: withHistory(base, {
+      at: record.access?.issuedAt ?? record.refresh?.issuedAt ?? 0,
+      event: 'repaired',
+      generation,
+      detail: FROM_JOURNAL,
+    }),
+  };
+  // It was written down without a word of the store: whether it crossed the one that stands is not known.
+  const isSignIn = generation === 1 && current !== null && current.authorizationId !== record.authorizationId;
+  if (!isSignIn) return next;
+  // Of the one beside it the row may show what came of it since.
+  const isOther = next.sibling !== null && next.sibling.authorizationId !== current.authorizationId;
+  const stands = { ...next, gaveWay: current.gaveWay };
+  return isOther || !standing ? stands : beside({ ...stands, sibling: null }, current, standing);
+}
+
+/** The sign-in that stands, in its history; `repaired`: it was written down, and brought in from there. */
+function isStanding(record: GrantRecord, { event, at, detail, generation }: HistoryEntry): boolean {
+  if (event === 'repaired') return generation === 1 && detail === FROM_JOURNAL;
+  return SIGN_INS.has(event) && at === record.authorizedAt;
+}
+
+/**
+ * Which of two sign-ins the provider made last is not known where the one that stands is the first thing that has happened since
+ * the other was written down. Whether a refresh of that was ever sent is not known, either.
+ */
+export function withCrossed(
+  record: GrantRecord,
+  { record: other, pair, at }: JournalledPair,
+  storeNow: number,
+): GrantRecord {
+  if (storeNow - at > JOURNAL_LIFE_MS) return record;
+  if (other.authorizationId === record.sibling?.authorizationId) return beside(record, other, pair);
+  const since = other.authorizedAt ?? at;
+  const { history, gaveWay } = record;
+  const standing = history.findLastIndex((entry) => isStanding(record, entry));
+  const isOwn = ({ event, at: then }: HistoryEntry): boolean =>
+    SIGN_INS.has(event) && then === record.authorizedAt;
+  const before = history
+    .slice(0, Math.max(0, standing))
+    .findLast((entry) => !ENDINGS.has(entry.event) && !isOwn(entry));
+  // A history that has lost its beginning tells nothing.
+  const isFirst = before ? before.at < since : history.length < HISTORY_LENGTH;
+  const hadItsTurn = gaveWay.some(
+    ({ authorizationId, generation }) =>
+      authorizationId === other.authorizationId && generation >= other.generation,
+  );
+  if (standing < 0 || !isFirst || hadItsTurn) return record;
+  return beside(record, { ...other, unknown: { count: 1, since, lastAt: at } }, pair);
+}

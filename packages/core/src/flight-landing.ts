@@ -30,6 +30,7 @@ export function takeIn(
   { clock, options, repository, news, closing, wake }: Surroundings,
 ): void {
   grant.unpersistedPair = false;
+  grant.unpersistedBeside = false;
   grant.unpersistedAnswer = null;
   grant.inHand = null;
   if (result.kind === 'settled') {

@@ -46,10 +46,13 @@ export function observerOf(
     held: (snapshot, attempts) => {
       if (options.background === 'await') heldAwaited();
       const known = grant.snapshot?.record;
-      if (known && compareGrants(snapshot.record, known) < 0) return;
-      grant.unpersistedPair = true;
-      grant.keep(snapshot, repository.latest());
-      if (options.background !== 'await') held();
+      if (known && compareGrants(snapshot.record, known) < 0) {
+        grant.unpersistedBeside = true;
+      } else {
+        grant.unpersistedPair = true;
+        grant.keep(snapshot, repository.latest());
+        if (options.background !== 'await') held();
+      }
       news.persistFailed(grant, attempts);
     },
     heldAnswer: (record, attempts) => {

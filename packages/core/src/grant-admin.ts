@@ -199,8 +199,8 @@ export class GrantAdmin {
   #pendingBuilder(next: NewPair, begunAt: number): Build {
     const id = this.#d.options.random.id();
     return (record, at) => {
-      const stood = record.pending?.id === id || record.authorizationId === id || record.rejectedId === id;
-      if (stood) return record;
+      const { pending, authorizationId, sibling, rejectedId } = record;
+      if ([pending?.id, authorizationId, sibling?.authorizationId, rejectedId].includes(id)) return record;
       return withPending(record, asOf(next, at), {
         id,
         // Above all that waited before, also when the clock was set back: what is not counts as over.
@@ -339,6 +339,7 @@ export class GrantAdmin {
   /** Turned down by the store's own record: what was rescued meanwhile must not come back over that. */
   async #takeBack(grant: HeldGrant, rescued: Promise<void>, record: GrantRecord | undefined): Promise<void> {
     await this.#rescue.forget(grant, rescued, record);
+    if (this.#d.journals.canRescue) return;
     // A journal keeps its newest entry: only a later word beats it.
     await this.#write(grant, (row, at) => (row?.disconnectedAt == null ? null : tombstone(row, at))).catch(
       () => undefined,

@@ -59,6 +59,8 @@ export class HeldGrant {
   pause: Pause | null = null;
   /** A refresh has a new pair in memory that the store has not taken yet. */
   unpersistedPair = false;
+  /** So has a refresh of the sign-in that is beside the one in memory. */
+  unpersistedBeside = false;
   /** A refresh has an answer in memory that could not be read and that the store has not taken yet, ready to be written. */
   unpersistedAnswer: GrantRecord | null = null;
   /** The grant whose kept answer was tried to be read. */
@@ -90,7 +92,8 @@ export class HeldGrant {
 
   /** Something in memory is nowhere else. */
   get unpersisted(): boolean {
-    return this.unpersistedPair || this.unpersistedAnswer !== null || this.signInsInHand.size > 0;
+    const isOfRefresh = this.unpersistedPair || this.unpersistedBeside || this.unpersistedAnswer !== null;
+    return isOfRefresh || this.signInsInHand.size > 0;
   }
 
   /** Must stay in memory. */

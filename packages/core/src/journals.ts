@@ -51,6 +51,11 @@ export class Journals {
     return this.#all.length > 0;
   }
 
+  /** There is a rescue folder: journals are not written to in its place. */
+  get canRescue(): boolean {
+    return this.#rescue !== null;
+  }
+
   /**
    * The newest pair, or word that the person has left, above `above` that any journal holds, and the newest answer to that very generation that could not
    * be read. Rejects when a journal cannot be read: then nobody knows what is in it; and with RecordUnreadableError when

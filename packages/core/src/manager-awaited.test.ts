@@ -163,6 +163,36 @@ describe("background: 'await', and a store that takes nothing for long", () => {
   );
 });
 
+describe("background: 'await', and a person who has left meanwhile", () => {
+  it('F103 one who comes back is not turned down for what was rescued before', async () => {
+    const dir = await mkdtemp(join(process.env.HQ_RUN_DIR ?? tmpdir(), 'rescued-'));
+    vi.stubEnv('HIGHQ_RESCUE_DIR', dir);
+    const files = async (): Promise<number> =>
+      (await readdir(dir, { recursive: true })).filter((name) => name.endsWith('.json')).length;
+    const { ann, link } = await open();
+    const other = bench.manager({ store: link.inner }).connection('ann');
+    bench.emulator.faults.add({ match: { endpoint: 'token' }, kind: 'delay', delayMs: 1_000, times: 1 });
+    const first = ann.exchangeCode((await bench.emulator.authorize()).code).catch(codeOf);
+    const codes = (): number => bench.emulator.ledger.count({ kind: 'presented', tokenType: 'code' });
+    await vi.waitFor(() => expect(codes()).toBe(2));
+    link.down = true;
+    for (let seconds = 0; seconds < 15; seconds += 1) await bench.clock.advance(1_000);
+    await vi.waitFor(async () => expect(await files()).toBe(1));
+    await other.disconnect();
+    await bench.clock.advance(10);
+    bench.emulator.faults.add({ match: { endpoint: 'token' }, kind: 'delay', delayMs: 60_000, times: 1 });
+    const again = other.exchangeCode((await bench.emulator.authorize()).code).catch(codeOf);
+    await vi.waitFor(() => expect(codes()).toBe(3));
+    await bench.clock.advance(10);
+    link.down = false;
+    expect(await bench.clock.advanceUntil(first)).toBe('sign_in');
+    await vi.waitFor(async () => expect(await files()).toBe(0));
+    await bench.clock.advance(60_000);
+    expect(await again).toMatchObject({ state: 'active' });
+    expect((await ann.fetch('6/sites')).status).toBe(200);
+  });
+});
+
 describe('a store that answers late', () => {
   it.each([1_900, 2_500, 6_000])('I5 takes a pair in hand, %i ms after it was asked', async (latencyMs) => {
     bench = await Bench.open({ registrations: [{ tokenExpirationMs: LIFE }], reuse: 'family-revoked' });

@@ -14,7 +14,8 @@ async function open() {
   const shared = memoryStore();
   return () => {
     const link = new FlakyStore(shared);
-    return { link, ann: bench.manager({ store: link }).connection('ann') };
+    const manager = bench.manager({ store: link });
+    return { link, manager, ann: manager.connection('ann') };
   };
 }
 
@@ -111,6 +112,70 @@ describe('two sign-ins of one person that cross, where the provider keeps the ne
     expect((await ann.fetch('6/sites')).status).toBe(200);
     expect(token).toBe(await ann.getAccessToken());
     expect(bench.emulator.ledger.presentedTwice()).toBe(0);
+  });
+});
+
+describe('what goes beside another sign-in', () => {
+  it('F60 is told of while it is in memory only', async () => {
+    const start = await open();
+    const [live, dead, third] = [start(), start(), start()];
+    const [first, second] = await twoCodes();
+    delayFirst(60_000);
+    const deadSignIn = dead.ann.exchangeCode(first);
+    await vi.waitFor(() => expect(codesPresented()).toBe(1));
+    await bench.clock.advance(100);
+    await live.ann.exchangeCode(second);
+    bench.emulator.faults.add({ match: REFRESH, kind: 'delay', delayMs: 80_000, times: 1 });
+    const refreshed = live.ann.refresh({ force: true }).catch(() => undefined);
+    await bench.presented(1);
+    await bench.clock.advance(61_000);
+    await deadSignIn;
+    // This process knows by now that the other one stands.
+    await live.ann.status();
+    live.link.down = true;
+    await bench.clock.advance(18_500);
+    const told = async (): Promise<void> => {
+      await bench.clock.advance(100);
+      expect(await live.manager.health()).toMatchObject({ unpersisted: 1 });
+    };
+    await vi.waitFor(told, { timeout: 20_000, interval: 20 });
+    expect(bench.named('persistFailed').length).toBeGreaterThan(0);
+    live.link.down = false;
+    await bench.clock.advance(20_000);
+    await refreshed;
+    await vi.waitFor(async () => expect(await live.manager.health()).toMatchObject({ unpersisted: 0 }));
+    await third.ann.refresh({ force: true }).catch(() => undefined);
+    expect((await third.ann.fetch('6/sites')).status).toBe(200);
+  });
+
+  it('F82 is no account to be confirmed any more', async () => {
+    const start = await open();
+    const [one, two, crossing] = [start(), start(), start()];
+    const codes = await twoCodes();
+    delayFirst(10_000);
+    const later = crossing.ann.exchangeCode(codes[1]);
+    await vi.waitFor(() => expect(codesPresented()).toBe(1));
+    await bench.clock.advance(100);
+    const cas = one.link.cas.bind(one.link);
+    let isLost = false;
+    const gate = Promise.withResolvers<void>();
+    one.link.cas = async (...given) => {
+      const result = await cas(...given);
+      if (given[0].kind !== 'grant' || isLost) return result;
+      isLost = true;
+      await gate.promise;
+      throw new Error('connection lost');
+    };
+    const waits = one.ann.exchangeCode(codes[0], { confirm: true }).catch(() => undefined);
+    await vi.waitFor(() => expect(isLost).toBe(true));
+    await two.ann.confirm();
+    await bench.clock.advance(10_000);
+    await later;
+    gate.resolve();
+    await waits;
+    for (let seconds = 0; seconds < 10; seconds += 1) await bench.clock.advance(1_000);
+    expect(await one.manager.health()).toMatchObject({ unpersisted: 0 });
+    expect((await two.ann.status()).pending).toBeUndefined();
   });
 });
 

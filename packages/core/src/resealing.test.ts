@@ -126,3 +126,35 @@ it('F74 F60f brings what is in the rescue folder into the store, and leaves noth
   expect(await files()).toHaveLength(0);
   expect(await start(retired).connection('ann').getAccessToken()).toBe(token);
 });
+
+it('F60 F74 does not wait without end for a pair that the store does not take', async () => {
+  const store = new FlakyStore();
+  const { manager, connection } = await connected(store, { journal: await journalOf('store') });
+  const cas = store.cas.bind(store);
+  let takes = true;
+  store.cas = async (...given) => {
+    if (given[2].body.includes('"kind":"refresh"') || takes) return cas(...given);
+    throw new Error('read-only');
+  };
+  bench.emulator.faults.add({
+    match: { grantType: 'refresh_token' },
+    kind: 'delay',
+    delayMs: 1_000,
+    times: 1,
+  });
+  await bench.clock.advance(30 * MINUTE);
+  const token = connection.getAccessToken();
+  await bench.presented(1);
+  takes = false;
+  await bench.clock.advance(1_000);
+  await token;
+  const sealing = manager.reseal().catch((error: unknown) => error);
+  expect(await bench.clock.advanceUntil(sealing)).toMatchObject({
+    code: 'store_unavailable',
+    message: expect.stringContaining('health()'),
+    connectionId: 'ann',
+  });
+  takes = true;
+  const again = bench.clock.advanceUntil(manager.reseal());
+  expect(await again).toEqual({ resealed: 0, left: [] });
+});

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
 import { mayHaveCrossed, standingOf } from './journal-standing.ts';
 import { record, T0 } from './machine.fixture.ts';
-import { restored } from './restoring.ts';
+import { restored, withCrossed } from './restoring.ts';
+import { handedOver } from './sign-in-rescue.ts';
 import { givenWay, rotated } from './transitions.ts';
 
 const pair = { access: 'access', refresh: 'refresh' };
@@ -63,5 +64,41 @@ describe('a sign-in that is restored', () => {
   it('F27 leaves it said who has given way', () => {
     const gaveWay = [{ authorizationId: 'first', generation: 1 }];
     expect(restored(record({ authorizationId: 'standing', gaveWay }), entry).gaveWay).toEqual(gaveWay);
+  });
+});
+
+describe('what is below a sign-in that stands', () => {
+  const HOUR = 3_600_000;
+  const signIn = (authorizationId: string, authorizedAt: number, epoch: number) =>
+    record({
+      authorizationId,
+      authorizedAt,
+      epoch,
+      generation: 1,
+      // An access token counts from the request.
+      access: { issuedAt: authorizedAt - 50, lifeMs: HOUR, fingerprint: `${authorizationId} access` },
+      refresh: { issuedAt: authorizedAt, lifeMs: 100 * HOUR, fingerprint: `${authorizationId} refresh` },
+    });
+
+  it('I2 is not put beside one that came after it had stood there itself', () => {
+    const rescued = signIn('rescued', T0, 8);
+    const stood = restored(signIn('older', T0 - HOUR, 7), { record: rescued, pair });
+    const later = { ...signIn('later', T0 + HOUR, 9), tokens: pair };
+    const event = { at: T0 + HOUR, event: 'authorized', generation: 1 } as const;
+    const stands = { ...later, history: [...stood.history, event] };
+    expect(withCrossed(stands, { record: rescued, pair, at: T0 }, T0 + 2 * HOUR)).toBe(stands);
+    const crossed = signIn('crossed', T0 + HOUR - 1, 8);
+    const found = withCrossed(stands, { record: crossed, pair, at: T0 + HOUR }, T0 + 2 * HOUR);
+    expect(found.sibling?.authorizationId).toBe('crossed');
+  });
+
+  it('I5 is dated by its own sign-in where it was to stand beside another', () => {
+    const row = { ...signIn('row', T0, 8), tokens: pair };
+    const own = signIn('own', T0 - HOUR, 7);
+    const { access, refresh, authorizationId } = own;
+    if (!refresh) throw new Error('A sign-in has a refresh token.');
+    const next = { ...row, sibling: { tokens: pair, access, refresh, generation: 1, authorizationId } };
+    const entry = handedOver(next, { record: row, pair }, []);
+    expect(entry).toMatchObject({ authorizationId: 'own', authorizedAt: T0 - HOUR });
   });
 });

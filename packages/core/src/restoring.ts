@@ -79,7 +79,8 @@ export function restored(
     contested: record.contested || taken || (sameGrant && contestedBy(current, record.lastAttemptId)),
     nextDueAt: record.nextDueAt,
     history: withHistory(base, {
-      at: record.access?.issuedAt ?? record.refresh?.issuedAt ?? 0,
+      // Not before its own sign-in, whose token counts from its request.
+      at: Math.max(record.authorizedAt ?? 0, record.access?.issuedAt ?? record.refresh?.issuedAt ?? 0),
       event: 'repaired',
       generation,
       detail: FROM_JOURNAL,

@@ -32,7 +32,8 @@ export function handedOver(
     if (typeof tokens === 'string') return next;
     const known = { ...next, unknown: uncertain(next) ? unknownOf(next) : null };
     const own = { pair: tokens, access, refresh, userEmail: null };
-    return swapped(known, own, { pair: found.pair, attemptId: authorizationId, at: refresh.issuedAt });
+    const at = refresh.issuedAt;
+    return { ...swapped(known, own, { pair: found.pair, attemptId: authorizationId, at }), authorizedAt: at };
   }
   let entry = next;
   for (const other of others) {

@@ -196,11 +196,12 @@ export function assembleManager(options: ResolvedOptions, seams: Seams = {}): To
     },
     on: (event, listener) => hub.on(event, listener),
     async reseal() {
+      const parts = { repository, refresher, journals, clock, timings };
       const left: string[] = [];
       let resealed = 0;
       for await (const { id } of rows()) {
         try {
-          if (await reseal(refresher.grant(id), { repository, refresher, journals })) resealed += 1;
+          if (await reseal(refresher.grant(id), parts)) resealed += 1;
         } catch (error) {
           if (!(error instanceof RecordUnreadableError)) throw error;
           left.push(id);

@@ -23,6 +23,11 @@ export interface Above extends Place {
   readonly gaveWay?: GrantRecord['gaveWay'];
 }
 
+/** Of two sign-ins that are known. */
+export function areTwo(one: string | null, other: string | null): boolean {
+  return one !== null && other !== null && one !== other;
+}
+
 export function standingOf(record: GrantRecord): Above {
   const { epoch, generation, authorizationId, refresh, sibling, rejectedId, gaveWay } = record;
   const issuedAt = refresh?.issuedAt ?? 0;
@@ -42,13 +47,13 @@ export function hasMoved(record: GrantRecord, { epoch, generation }: Place, abov
 }
 
 /**
- * Below the sign-in that stands: the next pair of the one beside it, or of one that gave way to it; or a sign-in that no store
+ * Below the sign-in that stands, or of the same millisecond: the next pair of the one beside it, or of one that gave way to it; or a sign-in that no store
  * took, as long as the one that stands has not proved itself by rotating.
  */
 export function mayHaveCrossed({ authorizationId, epoch, generation }: GrantRecord, above: Above): boolean {
   const [own, other] = above.reached ?? [];
   if (!own?.authorizationId || !authorizationId || authorizationId === own.authorizationId) return false;
-  if (epoch >= above.epoch) return false;
+  if (epoch > above.epoch) return false;
   if (other) return authorizationId === other.authorizationId && generation > other.generation;
   const gaveWay = above.gaveWay ?? [];
   const itself = gaveWay.find((before) => before.authorizationId === authorizationId);

@@ -4,6 +4,7 @@ import type { GrantRepository, GrantSlot } from './grant-repository.ts';
 import type { Journal, JournalEntry } from './journal.ts';
 import {
   type Above,
+  areTwo,
   hasMoved,
   isPassed,
   mayHaveCrossed,
@@ -83,7 +84,8 @@ export class Journals {
       const epoch = parsed && hasMoved(parsed, entry, above) ? above.epoch : entry.epoch;
       const order = compareGrants({ ...entry, epoch }, newest?.record ?? above);
       if (parsed?.authorizationId) signIns.push({ entry, parsed });
-      if (order < 0 || (order === 0 && (newest !== null || beside === null))) continue;
+      const isAnother = areTwo(parsed?.authorizationId ?? null, above.authorizationId ?? null);
+      if (order < 0 || (order === 0 && (newest !== null || beside === null || isAnother))) continue;
       try {
         const { record, pair } = await this.#repository.openBody(slot, entry.body);
         const sound = (pair !== null || record.disconnectedAt !== null) && compareGrants(record, entry) === 0;

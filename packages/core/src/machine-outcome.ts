@@ -24,6 +24,7 @@ import {
   refusedOnce,
   rotated,
   swapped,
+  TAKES_PLACE,
   withSibling,
 } from './transitions.ts';
 
@@ -188,7 +189,8 @@ function applied(
   if (isBeside && sibling.authorizationId) {
     const { authorizationId } = sibling;
     const named = { ...keepsake.next, userEmail: keepsake.next.userEmail ?? record.userEmail };
-    const taken = authorized(record, named, { event: 'authorized', authorizationId, at, jitter });
+    const by = { event: 'authorized', authorizationId, at, jitter, detail: TAKES_PLACE } as const;
+    const taken = authorized(record, named, by);
     // No person has signed in now: whoever waits to be confirmed goes on waiting.
     const { authorizedAt, pending, pendingOver } = record;
     const stands = {

@@ -65,13 +65,16 @@ describe('whose turn it was', () => {
     },
   );
 
-  /** A sign-in beside an older grant, and its next pair in a private journal of a process that ended. */
+  /** The later of two crossed sign-ins, with the other one beside it, and its next pair in a private journal of a process that ended. */
   async function renewedInPrivate(swaps: number) {
     const { bench } = crossing;
-    await olderGrant(2);
     const folder = await rescueFolder();
-    const one = crossing.start();
-    const signIn = await crossing.signingIn(one, 1_000);
+    const [earlier, one] = [crossing.start(), crossing.start()];
+    const first = await crossing.signingIn(earlier, 1_000);
+    await bench.clock.advance(50);
+    const signIn = await crossing.signingIn(one, 2_000);
+    await crossing.pass(1_000);
+    await first.ended;
     one.link.down = true;
     await crossing.pass(1_000);
     await crossing.stop(one);

@@ -1,7 +1,8 @@
 import type { JournalledPair } from './flight.ts';
+import { areTwo } from './journal-standing.ts';
 import type { GrantRecord, TokenPair } from './record.ts';
 import type { HistoryEntry } from './status.ts';
-import { beside, contestedBy, HISTORY_LENGTH, withHistory } from './transitions.ts';
+import { beside, contestedBy, givenWay, HISTORY_LENGTH, TAKES_PLACE, withHistory } from './transitions.ts';
 
 /** How a record takes the place of another, and what was written down the place of what the store has: pure. */
 
@@ -9,9 +10,6 @@ import { beside, contestedBy, HISTORY_LENGTH, withHistory } from './transitions.
 export const JOURNAL_LIFE_MS = 30 * 86_400_000;
 
 const SIGN_INS: ReadonlySet<string> = new Set(['authorized', 'imported', 'confirmed']);
-
-/** How the grant ended that stood there before says nothing about what came then. */
-const ENDINGS: ReadonlySet<string> = new Set(['refused', 'uncertain', 'died']);
 
 /** What the history says of a grant that was brought in from where it was written down. */
 const FROM_JOURNAL = 'from a journal';
@@ -43,18 +41,19 @@ export function restored(
   standing: TokenPair | null = null,
 ): GrantRecord {
   const { record, pair } = entry;
-  const sameGrant = current !== null && current.epoch === record.epoch;
+  const sameEpoch = current !== null && current.epoch === record.epoch;
+  const sameGrant = sameEpoch && !areTwo(current.authorizationId, record.authorizationId);
   const taken = sameGrant && current.generation >= record.generation;
   const generation = taken ? current.generation + 1 : record.generation;
-  const base =
-    current && current.epoch === record.epoch
-      ? current
-      : { ...carried(record, current), history: current?.history ?? record.history };
+  const base = sameGrant
+    ? current
+    : { ...carried(record, current), history: current?.history ?? record.history };
   // A sign-in's own, written down because no store took it, may hold one that it crossed.
   const crossed = sameGrant ? current.sibling : record.sibling;
   const next: GrantRecord = {
     ...base,
-    epoch: record.epoch,
+    // Two sign-ins of one millisecond, each written down by itself, have one place.
+    epoch: sameEpoch && !sameGrant ? record.epoch + 1 : record.epoch,
     // Another pair of a generation that is there already becomes the next one.
     generation,
     authorizedAt: record.authorizedAt,
@@ -86,24 +85,40 @@ export function restored(
       detail: FROM_JOURNAL,
     }),
   };
-  // It was written down without a word of the store: whether it crossed the one that stands is not known.
-  const isSignIn = generation === 1 && current !== null && current.authorizationId !== record.authorizationId;
-  if (!isSignIn) return next;
+  // It was written down without a word of the store: it may have crossed the one that stands.
+  const isOther = current !== null && current.authorizationId !== record.authorizationId;
+  if (generation !== 1 || !isOther) return next;
   // Of the one beside it the row may show what came of it since.
-  const isOther = next.sibling !== null && next.sibling.authorizationId !== current.authorizationId;
-  const stands = { ...next, gaveWay: current.gaveWay };
-  return isOther || !standing ? stands : beside({ ...stands, sibling: null }, current, standing);
+  const hasThird = next.sibling !== null && next.sibling.authorizationId !== current.authorizationId;
+  const stands = { ...next, gaveWay: current.dead ? givenWay(current) : current.gaveWay };
+  return hasThird || !standing || isOlder(current, record)
+    ? stands
+    : beside({ ...stands, sibling: null }, current, standing);
+}
+
+/** A sign-in that the store took, or one that was brought in from where it was written down. */
+function isSignIn({ event, detail }: HistoryEntry): boolean {
+  if (event === 'repaired') return detail === FROM_JOURNAL;
+  return SIGN_INS.has(event) && detail !== TAKES_PLACE;
+}
+
+/** All that stands in the row was there before the other one's code was sent, from where that one's access token counts. */
+function isOlder({ authorizedAt, history, refresh, sibling }: GrantRecord, { access }: GrantRecord): boolean {
+  const signIn = history.findLast(isSignIn) ?? history[0];
+  const pairs = Math.max(refresh?.issuedAt ?? 0, sibling?.refresh.issuedAt ?? 0);
+  return Math.max(authorizedAt ?? 0, signIn?.at ?? 0, pairs) < (access?.issuedAt ?? 0);
 }
 
 /** The sign-in that stands, in its history; `repaired`: it was written down, and brought in from there. */
-function isStanding(record: GrantRecord, { event, at, detail, generation }: HistoryEntry): boolean {
-  if (event === 'repaired') return generation === 1 && detail === FROM_JOURNAL;
-  return SIGN_INS.has(event) && at === record.authorizedAt;
+function isStanding(record: GrantRecord, entry: HistoryEntry): boolean {
+  if (!isSignIn(entry)) return false;
+  return entry.event === 'repaired' ? entry.generation === 1 : entry.at === record.authorizedAt;
 }
 
 /**
- * Which of two sign-ins the provider made last is not known where the one that stands is the first thing that has happened since
- * the other was written down. Whether a refresh of that was ever sent is not known, either.
+ * Which of two sign-ins the provider made last is not known where the one that stands is the first since the other was written
+ * down, and nobody has left: how a grant fared that stood there before says nothing. Nor is it known whether a refresh of the
+ * other was ever sent.
  */
 export function withCrossed(
   record: GrantRecord,
@@ -115,11 +130,10 @@ export function withCrossed(
   const since = other.authorizedAt ?? at;
   const { history, gaveWay } = record;
   const standing = history.findLastIndex((entry) => isStanding(record, entry));
-  const isOwn = ({ event, at: then }: HistoryEntry): boolean =>
-    SIGN_INS.has(event) && then === record.authorizedAt;
-  const before = history
-    .slice(0, Math.max(0, standing))
-    .findLast((entry) => !ENDINGS.has(entry.event) && !isOwn(entry));
+  const before = history.slice(0, Math.max(0, standing)).findLast((entry) => {
+    const isOther = isSignIn(entry) && entry.at !== record.authorizedAt;
+    return isOther || entry.event === 'disconnected';
+  });
   // A history that has lost its beginning tells nothing.
   const isFirst = before ? before.at < since : history.length < HISTORY_LENGTH;
   const hadItsTurn = gaveWay.some(

@@ -10,6 +10,8 @@ import type { DeathReason, HistoryEntry } from './status.ts';
 export const HISTORY_LENGTH = 20;
 const ATTEMPTS_LENGTH = 8;
 const GAVE_WAY_LENGTH = 8;
+/** What the history says of a sign-in that takes the place of one that it crossed. */
+export const TAKES_PLACE = 'takes the place of one that it crossed';
 export function withHistory(record: GrantRecord, entry: HistoryEntry): readonly HistoryEntry[] {
   return [...record.history, entry].slice(-HISTORY_LENGTH);
 }
@@ -79,8 +81,10 @@ export function authorized(
     readonly authorizationId: string;
     readonly at: number;
     readonly jitter: number;
+    readonly detail?: string;
   },
 ): GrantRecord {
+  const detail = by.detail === undefined ? {} : { detail: by.detail };
   return {
     ...withoutWaiting(record),
     epoch: nextEpoch(record, by.at),
@@ -105,7 +109,7 @@ export function authorized(
     authorizationId: by.authorizationId,
     contested: false,
     nextDueAt: next.refresh ? idleDueAt(next.refresh, by.jitter) : null,
-    history: withHistory(record, { at: by.at, event: by.event, generation: 1 }),
+    history: withHistory(record, { at: by.at, event: by.event, generation: 1, ...detail }),
   };
 }
 

@@ -45,11 +45,79 @@ function crossed(seed: number): Plan {
   return { ...plan, events, opening, target: null };
 }
 
+/**
+ * Two sign-ins over a grant of any age, each by a process of its own that ends while the store is away: both are rescued, or
+ * written down in journals, where only their own processes look. Then everybody refreshes.
+ */
+function rescued(seed: number): Plan {
+  const at = (name: string, from: number, to: number): number =>
+    Math.floor(from + chance(seed, name) * (to - from));
+  const often = (name: string, share: number): boolean => chance(seed, name) < share;
+  const grants = often('rescued grants', 0.9) ? 'newest' : 'many';
+  const processes = at('rescued processes', 2, 5);
+  const plan = planOf(seed, {
+    grants,
+    processes,
+    connections: 1,
+    density: 0,
+    people: 'crossing',
+    shutdowns: 'rescue',
+    journal: often('rescued journal', 0.5) ? 'private' : often('rescued shared', 0.3) ? 'shared' : 'none',
+  });
+  const events: UserEvent[] = plan.events.filter(({ kind }) => kind === 'call');
+  const add = (kind: UserEvent['kind'], process: number, from: number): number =>
+    events.push({ kind, id: 'c0', process, at: from });
+  const any = (name: string): number => at(`${name} by`, 0, processes);
+  if (often('older', 0.8)) {
+    add('sign-in', any('older'), 500);
+    for (let n = at('renewed', 0, 3); n > 0; n -= 1) add('force', any(`older ${n}`), n * MINUTE);
+  }
+  for (let round = 0; round < at('rounds', 1, 3); round += 1) {
+    const start = 10 * MINUTE + round * 25 * MINUTE;
+    const first = any(`${round} first`);
+    const second = (first + at(`${round} second`, 1, processes)) % processes;
+    add('sign-in', first, start);
+    add('sign-in', second, start + at(`${round} then`, 1, 400));
+    const ends = start + at(`${round} ends`, 200, 12_000);
+    if (often(`${round} away`, 0.9)) add('outage', 0, start + at(`${round} gone`, 1, 8_000));
+    for (const one of [first, second])
+      if (often(`${round} close ${one}`, 0.85)) add('close', one, ends + at(`${round} end ${one}`, 0, 2_000));
+    for (let n = 0; n < 6; n += 1)
+      add('force', any(`${round} ${n}`), ends + at(`${round} force ${n}`, 0, 20 * MINUTE));
+    if (often(`${round} more`, 0.4)) {
+      const one = any(`${round} more`);
+      const when = ends + at(`${round} more at`, 30_000, 15 * MINUTE);
+      add('force', one, when);
+      add('outage', 0, when + at(`${round} more away`, 1, 300));
+      add('close', one, when + at(`${round} more ends`, 200, 20_000));
+    }
+  }
+  const late = { point: 'exchange', kind: 'late' } as const;
+  const opening: Opening[] = [];
+  if (often('older', 0.8)) opening.push({ ...late, ms: 5 });
+  for (let n = 0; n < 4; n += 1) opening.push({ ...late, ms: at(`late ${n}`, 5, 8_000) });
+  for (let n = at('unnamed', -2, 4); n > 0; n -= 1)
+    opening.push({ point: 'send', kind: 'unrecognized', ms: 0 });
+  if (often('send late', 0.3)) opening.push({ point: 'send', kind: 'late', ms: at('send late', 5, 85_000) });
+  if (often('pair dies', 0.3))
+    opening.push({ point: 'cas.pair', kind: 'crash-before', ms: at('pair dies', 5, 60_000) });
+  return { ...plan, events, opening, target: null };
+}
+
 it('I1 I5 I10 two sign-ins that cross, and the refreshes of both, lose no pair that lives', {
   timeout: Math.max(60_000, SEEDS * 300),
 }, async () => {
   for (let seed = FIRST; seed < FIRST + SEEDS; seed += 1) {
     const { violations, history } = await simulate(crossed(seed));
+    expect(violations, `seed ${seed}\n${history.join('\n')}`).toEqual([]);
+  }
+});
+
+it('I5 I6 I10 two sign-ins that are rescued in places of their own lose no pair that lives', {
+  timeout: Math.max(60_000, SEEDS * 300),
+}, async () => {
+  for (let seed = FIRST; seed < FIRST + SEEDS; seed += 1) {
+    const { violations, history } = await simulate(rescued(seed));
     expect(violations, `seed ${seed}\n${history.join('\n')}`).toEqual([]);
   }
 });

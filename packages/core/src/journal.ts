@@ -34,5 +34,6 @@ export interface Journal {
     connectionId: string,
     below: { readonly epoch: number; readonly generation: number },
   ): Promise<void>;
+  /** Waits for what is under way. For whoever made it: a manager leaves open what it was given. */
   close(): Promise<void>;
 }

@@ -210,8 +210,9 @@ export class Journals {
     ]);
   }
 
+  /** Those that were handed in stay open: another manager may have them, too. */
   async close(): Promise<void> {
-    await Promise.allSettled(this.#all.map((journal) => journal.close()));
+    await this.#rescue?.close().catch(() => undefined);
   }
 }
 

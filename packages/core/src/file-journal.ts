@@ -56,7 +56,7 @@ export function fileJournal(options: { readonly dir: string }): Journal {
  * @throws ConfigurationError as `fileJournal`
  */
 export function rescueFolder(dir: string, journals: readonly Journal[]): Journal | null {
-  const path = prepareFolder(dir);
+  const path = prepareFolder(dir, { option: 'the rescue folder', env: 'HIGHQ_RESCUE_DIR' });
   // Under whatever name: a folder may be reached by a link.
   const real = realNameOf(path);
   if (journals.some((journal) => journal instanceof FileJournal && realNameOf(journal.dir) === real))

@@ -71,9 +71,22 @@ export class GrantRepository {
 
   /** Asks for the store's time, if it can be had. */
   async syncTime(): Promise<void> {
-    const { store, storeTime } = this.#d;
-    const now = await store.now().catch(() => null);
-    if (now !== null) storeTime.note(now);
+    await this.askTime().catch(() => undefined);
+  }
+
+  /** Rejects as the store does, and where nobody can tell the time by its answers. */
+  async askTime(): Promise<void> {
+    const { clock, store, storeTime } = this.#d;
+    for (let tries = 1; ; tries += 1) {
+      const asked = clockReading(clock);
+      const now = await store.now();
+      const tookMs = sinceReading(clock, asked);
+      // What lay unread while this machine slept is past: by that time a token that has ended would live on.
+      if (tookMs > SLOW_ANSWER_MS && tries < CLOCK_TRIES) continue;
+      if (tookMs > TOO_OLD_MS) throw new Error('Nobody can tell the time by an answer that old.');
+      storeTime.note(now);
+      return;
+    }
   }
 
   /** @throws StoreUnavailableError, RecordUnreadableError */
@@ -203,9 +216,9 @@ export class GrantRepository {
 
   /** One page of this registration's grants, in the order of their ids. @throws StoreUnavailableError */
   async page(query: Pick<ListQuery, 'limit' | 'state' | 'after'>): Promise<readonly ListedRow[]> {
-    const { store, storeTime, registration } = this.#d;
+    const { store, registration } = this.#d;
     try {
-      storeTime.note(await store.now());
+      await this.askTime();
       return await store.list({ registration, kind: 'grant', ...query });
     } catch (error) {
       throw this.#unavailable(error);

@@ -74,12 +74,20 @@ export class GrantRepository {
     await this.askTime().catch(() => undefined);
   }
 
+  /** By a row: an embedded store tells the time also when its file cannot be read. Rejects as `askTime`. */
+  async askRow(): Promise<void> {
+    const { store, registration } = this.#d;
+    await this.askTime(
+      async () => (await store.read({ registration, kind: 'registration', id: 'breaker' })).now,
+    );
+  }
+
   /** Rejects as the store does, and where nobody can tell the time by its answers. */
-  async askTime(): Promise<void> {
-    const { clock, store, storeTime } = this.#d;
+  async askTime(ask = () => this.#d.store.now()): Promise<void> {
+    const { clock, storeTime } = this.#d;
     for (let tries = 1; ; tries += 1) {
       const asked = clockReading(clock);
-      const now = await store.now();
+      const now = await ask();
       const tookMs = sinceReading(clock, asked);
       // What lay unread while this machine slept is past: by that time a token that has ended would live on.
       if (tookMs > SLOW_ANSWER_MS && tries < CLOCK_TRIES) continue;

@@ -188,7 +188,7 @@ export function assembleManager(options: ResolvedOptions, seams: Seams = {}): To
     async health() {
       const unpersisted = refresher.unpersisted.length;
       try {
-        await repository.askTime();
+        await repository.askRow();
         return { status: unpersisted > 0 ? 'degraded' : 'up', store: 'up', unpersisted };
       } catch {
         return { status: 'down', store: 'down', unpersisted };

@@ -74,3 +74,13 @@ it('F32 I9 a time that lay unread while the machine slept is not what a list of 
   await listing;
   expect(states).toEqual(['expired']);
 });
+
+it('F43 a store that tells the time and reads no row, as one on a damaged file does, is not called well', async () => {
+  const store = new FlakyStore();
+  const opened = await Bench.connected(store);
+  bench = opened.bench;
+  store.read = async () => {
+    throw new Error('database disk image is malformed');
+  };
+  expect(await opened.manager.health()).toMatchObject({ status: 'down', store: 'down' });
+});

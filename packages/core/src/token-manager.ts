@@ -175,14 +175,21 @@ export function assembleManager(options: ResolvedOptions, seams: Seams = {}): To
     async reseal() {
       const left: string[] = [];
       let resealed = 0;
-      for await (const { id } of rows()) {
+      const one = async (id: string): Promise<void> => {
         try {
           if (await reseal(refresher.grant(id), { repository, refresher, journals })) resealed += 1;
         } catch (error) {
           if (!(error instanceof RecordUnreadableError)) throw error;
           left.push(id);
         }
+      };
+      // Asked first: a sign-in that no store took, say, has no row.
+      const journalled = new Set(await journals.connections());
+      for await (const { id } of rows()) {
+        journalled.delete(id);
+        await one(id);
       }
+      for (const id of journalled) await one(id);
       return { resealed, left };
     },
     async health() {

@@ -19,10 +19,14 @@ export class Background {
   hand(work: Promise<unknown>): void {
     const { background, logger } = this.#options;
     if (typeof background !== 'function') return;
-    try {
-      background(work);
-    } catch {
+    const failed = (): void =>
       logger.error('hq-oauth: the function for background work failed; the work goes on');
+    try {
+      // One that is asynchronous would end the program by a rejection that nobody handles.
+      const handed: unknown = background(work);
+      if (handed instanceof Promise) handed.catch(failed);
+    } catch {
+      failed();
     }
   }
 }

@@ -124,6 +124,12 @@ describe('file journal', () => {
     expect(rescueFolder(`${dir}-other`, journals)?.name).toBe('file');
   });
 
+  it('F60f names the variable when the rescue folder cannot be used', () => {
+    expect(() => rescueFolder('/dev/null/rescue', [])).toThrowError(
+      /- the rescue folder \(HIGHQ_RESCUE_DIR\): .*Choose another one/,
+    );
+  });
+
   it('names the option when the folder cannot be used', () => {
     const file = join(journalFolder(), 'file');
     writeFileSync(file, '');

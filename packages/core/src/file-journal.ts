@@ -23,6 +23,8 @@ const READ_FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants
 /** Something else than a file lies there. Whatever else goes wrong, the file may be sound, and is not passed over. */
 const NO_FILE = new Set(['ELOOP', 'EISDIR', 'ENXIO', 'ENODEV', 'EOPNOTSUPP']);
 
+const FOLDER_NAME = /^[0-9a-f]{2}$/;
+
 /** Where the files of one grant lie, and how their names begin. Ids are hashed, never part of a name. */
 interface Place {
   readonly folder: string;
@@ -56,7 +58,7 @@ export function fileJournal(options: { readonly dir: string }): Journal {
  * @throws ConfigurationError as `fileJournal`
  */
 export function rescueFolder(dir: string, journals: readonly Journal[]): Journal | null {
-  const path = prepareFolder(dir);
+  const path = prepareFolder(dir, { option: 'the rescue folder', env: 'HIGHQ_RESCUE_DIR' });
   // Under whatever name: a folder may be reached by a link.
   const real = realNameOf(path);
   if (journals.some((journal) => journal instanceof FileJournal && realNameOf(journal.dir) === real))
@@ -107,6 +109,21 @@ class FileJournal implements Journal {
 
   forget(registration: string, connectionId: string, below: Position): Promise<void> {
     return this.#run(connectionId, 'tidied up', () => this.#forget(registration, connectionId, below));
+  }
+
+  connections(registration: string): Promise<readonly string[]> {
+    return this.#run(undefined, 'read', async () => {
+      const ids = new Set<string>();
+      for (const name of await readdir(this.dir)) {
+        if (!FOLDER_NAME.test(name)) continue;
+        const folder = join(this.dir, name);
+        const seen = new Map<string, Found | null>();
+        await readNew(folder, await this.#list({ folder, prefix: '' }), seen);
+        for (const entry of seen.values())
+          if (entry?.registration === registration) ids.add(entry.connectionId);
+      }
+      return [...ids];
+    });
   }
 
   close(): Promise<void> {
@@ -203,7 +220,7 @@ class FileJournal implements Journal {
     return { folder: join(this.dir, hash.slice(0, 2)), prefix: `${hash.slice(2, 34)}-` };
   }
 
-  #run<Result>(connectionId: string, done: string, work: () => Promise<Result>): Promise<Result> {
+  #run<Result>(connectionId: string | undefined, done: string, work: () => Promise<Result>): Promise<Result> {
     return this.#running.run(connectionId, async () => {
       try {
         return await work();

@@ -71,9 +71,30 @@ export class GrantRepository {
 
   /** Asks for the store's time, if it can be had. */
   async syncTime(): Promise<void> {
-    const { store, storeTime } = this.#d;
-    const now = await store.now().catch(() => null);
-    if (now !== null) storeTime.note(now);
+    await this.askTime().catch(() => undefined);
+  }
+
+  /** By a row: an embedded store tells the time also when its file cannot be read. Rejects as `askTime`. */
+  async askRow(): Promise<void> {
+    const { store, registration } = this.#d;
+    await this.askTime(
+      async () => (await store.read({ registration, kind: 'registration', id: 'breaker' })).now,
+    );
+  }
+
+  /** Rejects as the store does, and where nobody can tell the time by its answers. */
+  async askTime(ask = () => this.#d.store.now()): Promise<void> {
+    const { clock, storeTime } = this.#d;
+    for (let tries = 1; ; tries += 1) {
+      const asked = clockReading(clock);
+      const now = await ask();
+      const tookMs = sinceReading(clock, asked);
+      // What lay unread while this machine slept is past: by that time a token that has ended would live on.
+      if (tookMs > SLOW_ANSWER_MS && tries < CLOCK_TRIES) continue;
+      if (tookMs > TOO_OLD_MS) throw new Error('Nobody can tell the time by an answer that old.');
+      storeTime.note(now);
+      return;
+    }
   }
 
   /** @throws StoreUnavailableError, RecordUnreadableError */
@@ -203,9 +224,9 @@ export class GrantRepository {
 
   /** One page of this registration's grants, in the order of their ids. @throws StoreUnavailableError */
   async page(query: Pick<ListQuery, 'limit' | 'state' | 'after'>): Promise<readonly ListedRow[]> {
-    const { store, storeTime, registration } = this.#d;
+    const { store, registration } = this.#d;
     try {
-      storeTime.note(await store.now());
+      await this.askTime();
       return await store.list({ registration, kind: 'grant', ...query });
     } catch (error) {
       throw this.#unavailable(error);

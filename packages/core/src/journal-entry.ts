@@ -85,7 +85,7 @@ export function isObsolete(position: Position, newest: Position, below: Position
 
 export function journalUnavailable(
   what: string,
-  connectionId: string,
+  connectionId: string | undefined,
   cause?: unknown,
 ): StoreUnavailableError {
   const code = cause instanceof Error && 'code' in cause ? ` (${cause.code})` : '';
@@ -97,7 +97,7 @@ export class Running {
   readonly #promises = new Set<Promise<unknown>>();
   #closed = false;
 
-  async run<Result>(connectionId: string, work: () => Promise<Result>): Promise<Result> {
+  async run<Result>(connectionId: string | undefined, work: () => Promise<Result>): Promise<Result> {
     if (this.#closed) throw journalUnavailable('The journal was closed', connectionId);
     const promise = work();
     this.#promises.add(promise);

@@ -1,16 +1,20 @@
 import { accessSync, closeSync, constants, fsyncSync, mkdirSync, openSync, statSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
-import { ConfigurationError } from './errors.ts';
+import { ConfigurationError, type ConfigurationProblem } from './errors.ts';
 
 const OWNER_ONLY = 0o700;
+
+/** What names the folder, for messages. */
+type Setting = Omit<ConfigurationProblem, 'problem'>;
 
 /**
  * Makes `dir` if it is not there, durably and for its owner only, and returns its absolute path.
  *
  * @throws ConfigurationError it cannot be made, is not a folder, or this process may not read and write it
  */
-export function prepareFolder(dir: string): string {
+export function prepareFolder(dir: string, about: Setting = { option: 'journal' }): string {
+  const refuse = (problem: string) => new ConfigurationError([{ ...about, problem }]);
   if (typeof dir !== 'string' || dir === '' || dir.includes('\0')) {
     throw refuse('dir is not a path. Name a folder, such as ./data/journal');
   }
@@ -86,8 +90,4 @@ function cannotSyncFolders(error: unknown): boolean {
 
 export function codeOf(error: unknown): string {
   return error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
-}
-
-function refuse(problem: string): ConfigurationError {
-  return new ConfigurationError([{ option: 'journal', problem }]);
 }

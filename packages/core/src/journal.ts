@@ -34,5 +34,11 @@ export interface Journal {
     connectionId: string,
     below: { readonly epoch: number; readonly generation: number },
   ): Promise<void>;
+  /**
+   * Ids of the connections of `registration` that have an entry. Without it, `reseal()` finds only those that the store has
+   * a row of, and an old key must stay for the others.
+   */
+  connections?(registration: string): Promise<readonly string[]>;
+  /** Waits for what is under way. For whoever made it: a manager leaves open what it was given. */
   close(): Promise<void>;
 }

@@ -164,6 +164,12 @@ export class Journals {
     return { registration: this.#registration, connectionId: slot.id, epoch, generation, at, body };
   }
 
+  /** Ids of connections that have an entry somewhere, as far as the journals can tell. Rejects when one cannot be read. */
+  async connections(): Promise<ReadonlySet<string>> {
+    const lists = this.#all.map((journal) => journal.connections?.(this.#registration));
+    return new Set((await Promise.all(lists)).flatMap((ids) => ids ?? []));
+  }
+
   /**
    * `record`: as the store has it, opened. `false`: what there is of it is sealed with the first key, or there is nothing.
    * @throws RecordUnreadableError a journal has a pair of an older key that the store does not have
@@ -217,8 +223,9 @@ export class Journals {
     ]);
   }
 
+  /** Those that were handed in stay open: another manager may have them, too. */
   async close(): Promise<void> {
-    await Promise.allSettled(this.#all.map((journal) => journal.close()));
+    await this.#rescue?.close().catch(() => undefined);
   }
 }
 

@@ -97,4 +97,19 @@ describe("background: 'await'", () => {
     expect(store.underWay).toBe(0);
     expect(store.writtenGeneration).toBe(2);
   });
+
+  it('F60g a function that fails later does not end the program', async () => {
+    const failed: unknown[] = [];
+    const { connection } = await connected({
+      refresh: {
+        background: async () => {
+          throw new Error('the platform takes no more work');
+        },
+      },
+      logger: { error: (text) => void failed.push(text) },
+    });
+    await bench.clock.advance(LIFE);
+    expect(await connection.getAccessToken()).toBeTruthy();
+    expect(failed.join()).toContain('the function for background work failed');
+  });
 });

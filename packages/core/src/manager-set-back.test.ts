@@ -1,6 +1,6 @@
 import { afterEach, expect, it } from 'vitest';
 import { FlakyStore } from './flaky-store.fixture.ts';
-import { Bench, HOUR } from './manager.fixture.ts';
+import { Bench, HOUR, MINUTE } from './manager.fixture.ts';
 import { memoryStore } from './memory-store.ts';
 
 let bench: Bench;
@@ -55,4 +55,27 @@ it('an account that waits does so under a higher epoch than those that are over'
   await ann.exchangeCode(second.code, { confirm: true });
   const { pending, pendingOver } = JSON.parse(ann.writes.at(-1)?.body ?? '{}');
   expect(pending.epoch).toBeGreaterThan(pendingOver);
+});
+
+it('F18 I7 a good answer that is dated in the future does not prove that the registration works', async () => {
+  const { start, clock } = await open();
+  const ann = start();
+  await bench.signIn(ann);
+  await ann.refresh({ force: true });
+  clock.setBackMs = 24 * HOUR;
+  bench.emulator.faults.add({
+    match: { endpoint: 'token' },
+    kind: 'status',
+    status: 403,
+    body: '<response>Access denied</response>',
+  });
+  // Each of them is refused: the registration was archived, say.
+  for (let minutes = 0; minutes < 420; minutes += 10) {
+    await ann.getAccessToken().catch(() => undefined);
+    await bench.clock.advance(10 * MINUTE);
+  }
+  expect((await ann.status()).state).not.toBe('reauth_required');
+  bench.emulator.faults.clear();
+  await bench.clock.advance(HOUR);
+  expect(await ann.getAccessToken()).toBeTruthy();
 });

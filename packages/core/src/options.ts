@@ -63,7 +63,8 @@ export interface TokenManagerOptions {
   readonly encryption?: { readonly keys: readonly EncryptionKeyInput[] } | false | undefined;
   /**
    * A second place for new token pairs, written before the store has them: `fileJournal({ dir })`, or
-   * `storeJournal(secondStore)` for one that every process can read. Several may be given.
+   * `storeJournal(secondStore)` for one that every process can read. Several may be given, and one
+   * to several managers: it stays open when they are closed.
    * @default none
    */
   readonly journal?: Journal | readonly Journal[] | undefined;

@@ -130,3 +130,13 @@ it('F20 a pause that the provider asked for outlasts the answers that were under
   await clock.advance(120_000);
   expect(await gate.check()).toMatchObject({ open: true, lastOkAt: clock.now() - 120_000 });
 });
+
+it('F18 a good answer that was noted by a clock that has since been set back is none, and is noted anew', async () => {
+  const clock = new ManualClock();
+  const gate = new RegistrationGate(memoryStore({ clock }), 'r', TIMINGS);
+  await gate.report(GOOD);
+  clock.jumpWall(-24 * 60 * MINUTE);
+  expect(await gate.check()).toMatchObject({ open: true, lastOkAt: null });
+  await gate.report(GOOD);
+  expect(await gate.check()).toMatchObject({ open: true, lastOkAt: clock.now() });
+});

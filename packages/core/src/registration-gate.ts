@@ -1,5 +1,5 @@
 import * as v from 'valibot';
-import { isAhead } from './expiry.ts';
+import { CLOCK_DRIFT_MS, isAhead } from './expiry.ts';
 import type { Timings } from './timings.ts';
 import type { TokenOutcome } from './token-outcome.ts';
 import type { StoreKey, TokenStore } from './token-store.ts';
@@ -78,10 +78,11 @@ export class RegistrationGate {
       const shutUntil = Math.max(open, tried, paused);
       const reason = paused === shutUntil ? 'rate_limited' : (state.reason ?? 'failures');
       if (shutUntil > now) return { open: false, retryAfterMs: shutUntil - now, reason };
-      if (state.failures < FAILURES_TO_OPEN) return { open: true, lastOkAt: state.lastOkAt, slot: null };
+      const lastOkAt = seenOkAt(state, now);
+      if (state.failures < FAILURES_TO_OPEN) return { open: true, lastOkAt, slot: null };
       const halfOpenUntil = now + tryMs;
       if (await this.#write(row.rev, { ...state, halfOpenUntil }))
-        return { open: true, lastOkAt: state.lastOkAt, slot: halfOpenUntil };
+        return { open: true, lastOkAt, slot: halfOpenUntil };
     }
   }
 
@@ -125,7 +126,7 @@ export class RegistrationGate {
     switch (outcome.kind) {
       case 'ok': {
         const quiet =
-          state.failures === 0 && state.openUntil === 0 && now - (state.lastOkAt ?? 0) < NOTE_OK_MS;
+          state.failures === 0 && state.openUntil === 0 && now - (seenOkAt(state, now) ?? 0) < NOTE_OK_MS;
         return quiet ? state : { ...state, ...closed, lastOkAt: now };
       }
       case 'rejected':
@@ -179,6 +180,11 @@ export class RegistrationGate {
     const value = { body: JSON.stringify(state), state: 'other', dueAt: null, expiresAt: null } as const;
     return (await this.#store.cas(this.#key, rev, value)).ok;
   }
+}
+
+/** One that is dated in the future proves nothing: the clock has been set back since, nobody knows how long ago it was. */
+function seenOkAt({ lastOkAt }: State, now: number): number | null {
+  return lastOkAt !== null && lastOkAt <= now + CLOCK_DRIFT_MS ? lastOkAt : null;
 }
 
 /** A damaged row counts as a closed breaker: it holds no secret and nothing that cannot be learnt again. */

@@ -100,6 +100,31 @@ describe.each(['file', 'store'] as const)('sealing anew, with a %s journal', (ki
     expect(await manager.reseal()).toEqual({ resealed: 0, left: [] });
   });
 
+  it('F74 brings a first sign-in that no store took into the store', async () => {
+    const store = new FlakyStore();
+    const { manager, start } = await connected(store, { journal: await journalOf(kind) });
+    const { code } = await bench.emulator.authorize({ user: 'limited@clientname.com' });
+    const cas = store.cas.bind(store);
+    store.cas = async () => {
+      throw new Error('disk full');
+    };
+    manager
+      .connection('bob')
+      .exchangeCode(code)
+      .catch(() => undefined);
+    await vi.waitFor(() =>
+      expect(bench.emulator.ledger.count({ kind: 'presented', tokenType: 'code' })).toBe(2),
+    );
+    await bench.clock.settle(20);
+    const closed = manager.close({ timeoutMs: 1_000 });
+    await bench.clock.advance(1_000);
+    await closed;
+    store.cas = cas;
+    expect(await start(promoted).reseal()).toEqual({ resealed: 2, left: [] });
+    expect(await start(retired).connection('bob').getAccessToken()).toBeTruthy();
+    expect(await start(promoted).reseal()).toEqual({ resealed: 0, left: [] });
+  });
+
   it('F74 rejects while the journal cannot be looked into', async () => {
     const journal = await journalOf(kind);
     const { start } = await connected(new FlakyStore(), { journal });

@@ -23,6 +23,7 @@ const MAX_ROW_BYTES = 256 * 1024;
 /** Each refused write means that another one landed, so this many are only met when something is wrong. */
 const MAX_WRITES = 32;
 const MAX_LOST_ANSWERS = 3;
+const PAGE = 100;
 
 const schema = v.strictObject({ v: v.literal(SCHEMA_VERSION), entries: v.array(v.string()) });
 const anyVersion = v.looseObject({ v: v.pipe(v.number(), v.gtValue(SCHEMA_VERSION)) });
@@ -90,6 +91,18 @@ class StoreJournal implements Journal {
     );
   }
 
+  connections(registration: string): Promise<readonly string[]> {
+    return this.#run(undefined, 'read', async () => {
+      const ids: string[] = [];
+      for (;;) {
+        const after = ids.length > 0 ? { after: ids.at(-1) ?? '' } : {};
+        const rows = await this.#store.list({ ...rowsOf(registration), ...after, limit: PAGE });
+        ids.push(...rows.map(({ id }) => id));
+        if (rows.length < PAGE) return ids;
+      }
+    });
+  }
+
   close(): Promise<void> {
     return this.#running.close();
   }
@@ -121,7 +134,7 @@ class StoreJournal implements Journal {
     throw new Error(`${MAX_WRITES} writes were refused, each because the row had changed.`);
   }
 
-  #run<Result>(connectionId: string, done: string, work: () => Promise<Result>): Promise<Result> {
+  #run<Result>(connectionId: string | undefined, done: string, work: () => Promise<Result>): Promise<Result> {
     return this.#running.run(connectionId, async () => {
       try {
         return await work();
@@ -140,9 +153,13 @@ class StoreJournal implements Journal {
  * can be the row of a grant or turn up in a list of grants, whatever a connection is called. The kind is `grant`
  * because only rows of that kind are never dropped by time.
  */
-function keyOf(registration: string, connectionId: string): StoreKey {
+function rowsOf(registration: string): Omit<StoreKey, 'id'> {
   const derived = createHash('sha256').update(`journal\n${registration}`).digest('hex');
-  return { registration: derived, kind: 'grant', id: connectionId };
+  return { registration: derived, kind: 'grant' };
+}
+
+function keyOf(registration: string, connectionId: string): StoreKey {
+  return { ...rowsOf(registration), id: connectionId };
 }
 
 function contentOf(row: StoreRow | null, registration: string, connectionId: string): Content {

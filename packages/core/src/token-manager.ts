@@ -11,10 +11,10 @@ import { ForbiddenInquiry } from './forbidden-inquiry.ts';
 import { GrantAdmin } from './grant-admin.ts';
 import { GrantNews } from './grant-news.ts';
 import { GrantRepository } from './grant-repository.ts';
-import type { HeldGrant } from './held-grant.ts';
 import { jitterOf } from './jitter.ts';
 import type { Journal } from './journal.ts';
 import { Journals } from './journals.ts';
+import { LastRescue } from './last-rescue.ts';
 import { type ResolvedOptions, resolveOptions, type TokenManagerOptions } from './options.ts';
 import { Refresher } from './refresher.ts';
 import { RegistrationGate } from './registration-gate.ts';
@@ -123,40 +123,17 @@ export function assembleManager(options: ResolvedOptions, seams: Seams = {}): To
     }
   }
 
-  /** What the store has not taken by the end of a shutdown goes where the next start finds it. */
-  const saveLast = async (grant: HeldGrant, saved: WeakSet<object>): Promise<void> => {
-    const about = { connectionId: grant.id, directory: options.rescueDir };
-    const { inHand } = grant;
-    for (const record of [...(inHand ? [inHand] : []), ...grant.signInsInHand.values()]) {
-      if (saved.has(record)) continue;
-      saved.add(record);
-      const rescued = journals.rescue(grant.slot, record).catch(() => false);
-      const over = new AbortController();
-      const late = sleep(clock, timings.persistBudgetMs, { signal: over.signal }).then(
-        () => false,
-        () => false,
-      );
-      const written = await Promise.race([rescued, late]).finally(() => over.abort());
-      options.logger.error(
-        written
-          ? 'hq-oauth: a token pair that the store did not take was written down, sealed; the next start reads it'
-          : 'hq-oauth: a token pair that the store did not take is lost with this process. Set HIGHQ_RESCUE_DIR to a folder that can be written and is read at start',
-        about,
-      );
-    }
-  };
-
   const close = async (timeoutMs: number): Promise<void> => {
     const given = new AbortController();
     const landed = refresher.close();
     const late = sleep(clock, timeoutMs, { signal: given.signal }).catch(() => undefined);
     await Promise.race([landed, late]).finally(() => given.abort());
-    const saved = new WeakSet<object>();
-    for (const grant of refresher.inHand) await saveLast(grant, saved);
+    const last = new LastRescue({ clock, journals, options });
+    await last.save(refresher.inHand);
     refresher.end();
     // What came in meanwhile.
-    for (const grant of refresher.inHand) await saveLast(grant, saved);
-    // A pair that comes after the time-out still has its journal.
+    await last.save(refresher.inHand);
+    // A pair that comes after the time-out still has its rescue folder.
     void landed.then(() => journals.close());
     await endpoint.close();
     await transport.close();
@@ -199,20 +176,27 @@ export function assembleManager(options: ResolvedOptions, seams: Seams = {}): To
       const parts = { repository, refresher, journals, clock, timings };
       const left: string[] = [];
       let resealed = 0;
-      for await (const { id } of rows()) {
+      const one = async (id: string): Promise<void> => {
         try {
           if (await reseal(refresher.grant(id), parts)) resealed += 1;
         } catch (error) {
           if (!(error instanceof RecordUnreadableError)) throw error;
           left.push(id);
         }
+      };
+      // Asked first: a sign-in that no store took, say, has no row.
+      const journalled = new Set(await journals.connections());
+      for await (const { id } of rows()) {
+        journalled.delete(id);
+        await one(id);
       }
+      for (const id of journalled) await one(id);
       return { resealed, left };
     },
     async health() {
       const unpersisted = refresher.unpersisted.length;
       try {
-        storeTime.note(await store.now());
+        await repository.askRow();
         return { status: unpersisted > 0 ? 'degraded' : 'up', store: 'up', unpersisted };
       } catch {
         return { status: 'down', store: 'down', unpersisted };

@@ -49,11 +49,17 @@ export function notMigrated(schema: string, problem: string): ConfigurationError
  * `detail` and `where`.
  */
 export function unavailable(error: unknown): StoreUnavailableError {
-  const message = error instanceof Error ? error.message || error.name : 'unknown error';
+  const message = messageOf(error);
   const code = sqlState(error);
   return new StoreUnavailableError(`The PostgreSQL store did not answer: ${explain(code, message)}`, {
     cause: new Error(code === null ? message : `${code}: ${message}`),
   });
+}
+
+/** Where a name has several addresses, and none of them can be reached, Node says so without a message of its own. */
+function messageOf(error: unknown): string {
+  const first: unknown = error instanceof AggregateError && error.message === '' ? error.errors[0] : error;
+  return first instanceof Error ? first.message || first.name : 'unknown error';
 }
 
 function explain(code: string | null, message: string): string {

@@ -85,7 +85,9 @@ export function unavailable(error: unknown): StoreUnavailableError {
 }
 
 function messageOf(error: unknown): string {
-  const message = error instanceof Error ? error.message || error.name : 'unknown error';
+  // Where a name has several addresses, and none of them can be reached, Node says so without a message of its own.
+  const first: unknown = error instanceof AggregateError && error.message === '' ? error.errors[0] : error;
+  const message = first instanceof Error ? first.message || first.name : 'unknown error';
   return message.split(/,? with args beginning with/)[0]?.slice(0, 300) ?? '';
 }
 

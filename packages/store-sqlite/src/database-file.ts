@@ -1,9 +1,9 @@
-import { accessSync, closeSync, constants, existsSync, openSync, statSync } from 'node:fs';
+import { accessSync, closeSync, constants, existsSync, openSync, type Stats, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
-import { ConfigurationError } from '@hq-oauth/core';
+import { ConfigurationError, isHighQError } from '@hq-oauth/core';
 import { CURRENT_VERSION, inspectSchema, migrate, type SchemaState } from './schema.ts';
-import { isLocked, isNotADatabase } from './sqlite-errors.ts';
+import { explain, isLocked, isNotADatabase } from './sqlite-errors.ts';
 
 /** How long SQLite itself may wait for a lock, which it does on the event loop's thread. */
 export const BUSY_TIMEOUT_MS = 10;
@@ -29,9 +29,10 @@ export function openDatabase(path: string): { database: DatabaseSync; file: stri
     // A file that another process has locked right now is looked at again before the first operation.
     if (!isLocked(error)) {
       database.close();
+      if (isHighQError(error)) throw error;
       throw isNotADatabase(error)
         ? refuse(file, 'is not an SQLite database. Choose another path, or move the file away')
-        : error;
+        : refuse(file, `cannot be used: ${explain(error).replace(/\.$/, '')}`);
     }
   }
   return { database, file };
@@ -77,7 +78,7 @@ function prepareFile(path: string): string {
   // Absolute, because SQLite reads a name that begins with `file:` as a URI, and the working folder may change.
   const file = resolve(path);
   const folder = dirname(file);
-  const folderStat = statSync(folder, { throwIfNoEntry: false });
+  const folderStat = statOf(file, folder);
   if (!folderStat) throw refuse(file, `lies in a folder that does not exist. Create ${folder} first`);
   if (!folderStat.isDirectory()) throw refuse(file, `cannot be created: ${folder} is not a folder`);
   // The folder too: SQLite keeps its log and index beside the file.
@@ -88,11 +89,20 @@ function prepareFile(path: string): string {
       throw refuse(file, `cannot be written: this process has no right to read and write ${needed}`);
     }
   }
-  if (statSync(file, { throwIfNoEntry: false })?.isDirectory()) {
+  if (statOf(file, file)?.isDirectory()) {
     throw refuse(file, 'is a folder. Name a file in it');
   }
   createPrivately(file);
   return file;
+}
+
+/** `undefined`: it is not there. */
+function statOf(file: string, path: string): Stats | undefined {
+  try {
+    return statSync(path, { throwIfNoEntry: false });
+  } catch (error) {
+    throw refuse(file, `cannot be reached (${messageOf(error)}). Choose another path`);
+  }
 }
 
 /**
@@ -101,9 +111,14 @@ function prepareFile(path: string): string {
  */
 function createPrivately(file: string): void {
   try {
-    closeSync(openSync(file, 'wx', OWNER_ONLY));
+    try {
+      closeSync(openSync(file, 'wx', OWNER_ONLY));
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EEXIST') throw error;
+      // A symbolic link to what is not there yet: SQLite would make that readable for everybody.
+      if (!existsSync(file)) closeSync(openSync(file, 'a', OWNER_ONLY));
+    }
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return;
     throw refuse(file, `cannot be created (${messageOf(error)})`);
   }
 }

@@ -1,4 +1,4 @@
-import { chmodSync, chownSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, chownSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type CasResult, ConfigurationError, isHighQError } from '@hq-oauth/core';
@@ -37,6 +37,28 @@ describe('opening a file', () => {
       expect([file, (statSync(file).mode & 0o777).toString(8)]).toEqual([file, '600']);
     }
     await store.close();
+  });
+
+  it('creates what a symbolic link leads to for its owner only, too', async () => {
+    const folder = testFolder();
+    const [path, target] = [join(folder, 'link.db'), join(folder, 'target.db')];
+    symlinkSync(target, path);
+    const store = sqliteStore({ path });
+    await store.cas(KEY, null, VALUE);
+    expect((statSync(target).mode & 0o777).toString(8)).toBe('600');
+    await store.close();
+  });
+
+  it('refuses by path and cause what cannot be reached, and a damaged file', async () => {
+    const folder = testFolder();
+    expect(refusalOf(join(folder, 'x'.repeat(300), 'tokens.db'))).toMatch(/cannot be reached \(ENAMETOOLONG/);
+    const path = join(folder, 'tokens.db');
+    const store = sqliteStore({ path });
+    await store.cas(KEY, null, VALUE);
+    await store.close();
+    const bytes = readFileSync(path);
+    writeFileSync(path, bytes.fill(0xff, 100, 4096));
+    expect(refusalOf(path)).toMatch(/the file is damaged\. Restore it from a backup/);
   });
 
   it('F54 sets what a power loss needs: WAL with synchronous=FULL', async () => {

@@ -33,7 +33,7 @@ export function unavailable(path: string, error: unknown): StoreUnavailableError
   });
 }
 
-function explain(error: unknown): string {
+export function explain(error: unknown): string {
   switch (primaryCode(error)) {
     case BUSY:
     case PROTOCOL:

@@ -1,4 +1,4 @@
-import type { GrantRecord } from './record.ts';
+import { compareGrants, type GrantRecord } from './record.ts';
 
 /** What of a journal's entries has a place beside, or above, what the store has. Pure. */
 
@@ -48,12 +48,20 @@ export function hasMoved(record: GrantRecord, { epoch, generation }: Place, abov
 export function mayHaveCrossed({ authorizationId, epoch, generation }: GrantRecord, above: Above): boolean {
   const [own, other] = above.reached ?? [];
   if (!own?.authorizationId || !authorizationId || authorizationId === own.authorizationId) return false;
-  if (epoch >= above.epoch) return false;
+  if (compareGrants({ epoch, generation }, above) >= 0) return false;
   if (other) return authorizationId === other.authorizationId && generation > other.generation;
   const gaveWay = above.gaveWay ?? [];
   const itself = gaveWay.find((before) => before.authorizationId === authorizationId);
   if (itself) return generation > itself.generation;
   return generation === 1 && (own.generation === 1 || gaveWay.length > 0);
+}
+
+/** It had its turn, this pair or a later one of it, and was refused. */
+export function hasGivenWay(
+  { gaveWay = [] }: Pick<Above, 'gaveWay'>,
+  { authorizationId, generation }: Pick<GrantRecord, 'authorizationId' | 'generation'>,
+): boolean {
+  return gaveWay.some((other) => other.authorizationId === authorizationId && other.generation >= generation);
 }
 
 /**
@@ -64,6 +72,7 @@ export function isPassed(record: GrantRecord, above: Above): boolean {
   const { authorizationId, authorizedAt, generation, refresh, sibling } = record;
   if (authorizationId === null) return false;
   if (authorizationId === above.rejectedId) return true;
+  if (hasGivenWay(above, record)) return true;
   const [own] = above.reached ?? [];
   const proved =
     own && sibling?.authorizationId === own.authorizationId && sibling.generation < own.generation;

@@ -1,4 +1,5 @@
 import type { JournalledPair } from './flight.ts';
+import { hasGivenWay } from './journal-standing.ts';
 import type { GrantRecord, TokenPair } from './record.ts';
 import type { HistoryEntry } from './status.ts';
 import { beside, contestedBy, HISTORY_LENGTH, withHistory } from './transitions.ts';
@@ -10,7 +11,6 @@ export const JOURNAL_LIFE_MS = 30 * 86_400_000;
 
 const SIGN_INS: ReadonlySet<string> = new Set(['authorized', 'imported', 'confirmed']);
 
-/** How the grant ended that stood there before says nothing about what came then. */
 const ENDINGS: ReadonlySet<string> = new Set(['refused', 'uncertain', 'died']);
 
 /** What the history says of a grant that was brought in from where it was written down. */
@@ -65,7 +65,8 @@ export function restored(
     disconnectedAt: null,
     dead: null,
     intent: null,
-    unknown: null,
+    // It may have been presented before it was written down.
+    unknown: record.unknown,
     refused: null,
     quarantine: null,
     // It says nothing about a sign-in that crossed this one.
@@ -94,10 +95,19 @@ export function restored(
   return isOther || !standing ? stands : beside({ ...stands, sibling: null }, current, standing);
 }
 
-/** The sign-in that stands, in its history; `repaired`: it was written down, and brought in from there. */
-function isStanding(record: GrantRecord, { event, at, detail, generation }: HistoryEntry): boolean {
-  if (event === 'repaired') return generation === 1 && detail === FROM_JOURNAL;
-  return SIGN_INS.has(event) && at === record.authorizedAt;
+/** A sign-in that was written down, and brought in from there. */
+function isBroughtIn({ event, detail, generation }: HistoryEntry): boolean {
+  return event === 'repaired' && generation === 1 && detail === FROM_JOURNAL;
+}
+
+/** The sign-in that stands, in its history. */
+function isStanding(record: GrantRecord, entry: HistoryEntry): boolean {
+  return isBroughtIn(entry) || (SIGN_INS.has(entry.event) && entry.at === record.authorizedAt);
+}
+
+/** How the grant ended that stood there before says nothing about what came then, nor that a store had fallen back behind it. */
+function saysNothing({ event, detail }: HistoryEntry): boolean {
+  return ENDINGS.has(event) || (event === 'repaired' && detail === undefined);
 }
 
 /**
@@ -112,19 +122,20 @@ export function withCrossed(
   if (storeNow - at > JOURNAL_LIFE_MS) return record;
   if (other.authorizationId === record.sibling?.authorizationId) return beside(record, other, pair);
   const since = other.authorizedAt ?? at;
-  const { history, gaveWay } = record;
+  const { history } = record;
   const standing = history.findLastIndex((entry) => isStanding(record, entry));
   const isOwn = ({ event, at: then }: HistoryEntry): boolean =>
     SIGN_INS.has(event) && then === record.authorizedAt;
   const before = history
     .slice(0, Math.max(0, standing))
-    .findLast((entry) => !ENDINGS.has(entry.event) && !isOwn(entry));
+    .findLast((entry) => !saysNothing(entry) && !isOwn(entry));
   // A history that has lost its beginning tells nothing.
   const isFirst = before ? before.at < since : history.length < HISTORY_LENGTH;
-  const hadItsTurn = gaveWay.some(
-    ({ authorizationId, generation }) =>
-      authorizationId === other.authorizationId && generation >= other.generation,
-  );
-  if (standing < 0 || !isFirst || hadItsTurn) return record;
+  // Brought in from where it was written down, it stood there before the one that stands.
+  const broughtInAt = other.access?.issuedAt ?? other.refresh?.issuedAt;
+  const hasStood = history
+    .slice(0, Math.max(0, standing))
+    .some((entry) => other.generation === 1 && isBroughtIn(entry) && entry.at === broughtInAt);
+  if (standing < 0 || !isFirst || hasStood || hasGivenWay(record, other)) return record;
   return beside(record, { ...other, unknown: { count: 1, since, lastAt: at } }, pair);
 }

@@ -84,6 +84,43 @@ describe('an older grant whose refresh was under way', () => {
   );
 });
 
+describe('a sign-in in the rescue folder of a process that renews an older grant', () => {
+  it('I5 is not forgotten there for one that stands and has not proved itself', async () => {
+    const { bench } = crossing;
+    await bench.signIn(crossing.start().ann);
+    await bench.clock.advance(MINUTE);
+    const ended = crossing.start();
+    const dir = await rescueFolder();
+    const [renewing, live] = [crossing.start(), crossing.start()];
+    await renewing.ann.getAccessToken();
+    const match = { grantType: 'refresh_token' } as const;
+    bench.emulator.faults.add({ match, kind: 'delay', delayMs: 60_000, times: 1 });
+    const refreshing = renewing.ann.refresh({ force: true }).catch((error: unknown) => error);
+    await bench.presented(1);
+    const first = await crossing.signingIn(ended, 6_000);
+    await bench.clock.advance(50);
+    const second = await crossing.signingIn(live, 1_000);
+    live.link.down = true;
+    await crossing.pass(1_000);
+    await crossing.pass(5_000);
+    await first.ended;
+    await crossing.stop(live);
+    await second.ended;
+    expect(await filesIn(dir)).toHaveLength(1);
+    await crossing.pass(60_000);
+    await refreshing;
+    await crossing.pass(1_000);
+    expect(await filesIn(dir)).toHaveLength(1);
+    await ended.ann.refresh({ force: true }).catch(() => undefined);
+    await bench.clock.advance(31 * MINUTE);
+    await crossing.outcome(ended, 'reauthorization_required');
+    const back = crossing.start();
+    await crossing.outcome(back, 'a token');
+    expect((await back.ann.fetch('6/sites')).status).toBe(200);
+    expect(bench.emulator.ledger.presentedTwice()).toBe(0);
+  });
+});
+
 describe('a sign-in that was brought in and refused', () => {
   it('I6 F27 is not presented once more beside another one that was brought in after it', async () => {
     const kept = [memoryStore(), memoryStore()] as const;

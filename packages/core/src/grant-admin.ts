@@ -6,13 +6,14 @@ import { refreshEndsAt } from './expiry.ts';
 import type { GrantNews } from './grant-news.ts';
 import type { Found, GrantRepository } from './grant-repository.ts';
 import type { HeldGrant } from './held-grant.ts';
+import { hasBeen } from './journal-standing.ts';
 import type { Journals } from './journals.ts';
 import { asOf, pairOf } from './new-pair.ts';
 import type { ResolvedOptions } from './options.ts';
 import { inTime } from './patience.ts';
 import { EMPTY_RECORD, type GrantRecord, type TokenPair } from './record.ts';
 import type { Refresher } from './refresher.ts';
-import { handedOver, SignInRescue } from './sign-in-rescue.ts';
+import { doubtful, handedOver, SignInRescue } from './sign-in-rescue.ts';
 import type { TokenEndpoint } from './token-outcome.ts';
 import { parseTokenObject, parseTokenResponse } from './token-response.ts';
 import {
@@ -199,8 +200,7 @@ export class GrantAdmin {
   #pendingBuilder(next: NewPair, begunAt: number): Build {
     const id = this.#d.options.random.id();
     return (record, at) => {
-      const { pending, authorizationId, sibling, rejectedId } = record;
-      if ([pending?.id, authorizationId, sibling?.authorizationId, rejectedId].includes(id)) return record;
+      if (record.pending?.id === id || record.rejectedId === id || hasBeen(record, id)) return record;
       return withPending(record, asOf(next, at), {
         id,
         // Above all that waited before, also when the clock was set back: what is not counts as over.
@@ -227,8 +227,7 @@ export class GrantAdmin {
     let newestEpoch = 0;
     return (record, at, pair) => {
       // Ours stands already, though its answer was lost: what was made of it since must not be undone.
-      if (record.authorizationId === authorizationId) return record;
-      if (record.sibling?.authorizationId === authorizationId) return record;
+      if (hasBeen(record, authorizationId)) return record;
       const dated = event === 'authorized' ? asOf(next, at) : next;
       const written = authorized(record, dated, { event, authorizationId, at, jitter: grant.jitter });
       // A later sign-in than the one that was tried: the last one wins.
@@ -278,6 +277,7 @@ export class GrantAdmin {
     const inHand = Symbol(grant.id);
     const sinceMono = this.#d.clock.monotonic();
     let rescued = null as Promise<void> | null;
+    let inDoubt = false;
     const known = () =>
       [
         grant.snapshot?.record ?? null,
@@ -285,8 +285,9 @@ export class GrantAdmin {
         grant.snapshot?.pair ?? null,
       ] as const;
     const remembered: Change<GrantRecord | null, GrantRecord> = (record, at, pair) => {
-      const next = build(record, at, pair);
-      if (next === record) return next;
+      const built = build(record, at, pair);
+      if (built === record) return built;
+      const next = inDoubt ? doubtful(built, record, at) : built;
       const others = [...grant.signInsInHand].filter(([name]) => name !== inHand).map(([, other]) => other);
       grant.signInsInHand.set(inHand, handedOver(next, record && { record, pair }, others));
       return next;
@@ -303,7 +304,9 @@ export class GrantAdmin {
       remember();
       for (let tries = 0; ; tries += 1) {
         try {
-          await this.#write(grant, remembered);
+          await this.#write(grant, remembered, () => {
+            inDoubt = true;
+          });
           if (rescued) await this.#rescue.handOver(grant, rescued, grant.signInsInHand.get(inHand));
           return;
         } catch (error) {
@@ -348,7 +351,11 @@ export class GrantAdmin {
   }
 
   /** Read, change, compare-and-set, until it stands. `null` from `change`: nothing to do. */
-  async #write(grant: HeldGrant, change: Change<GrantRecord | null, GrantRecord | null>): Promise<void> {
+  async #write(
+    grant: HeldGrant,
+    change: Change<GrantRecord | null, GrantRecord | null>,
+    onDoubt: () => void = () => undefined,
+  ): Promise<void> {
     let found = await this.#d.repository.read(grant.slot);
     for (;;) {
       // What was seen is known: to a refresh that is under way, and also where the store loses it (I3).
@@ -359,7 +366,9 @@ export class GrantAdmin {
         grant.take(found);
         return;
       }
-      const written = await this.#d.repository.write(grant.slot, found.snapshot?.rev ?? null, next);
+      const writing = this.#d.repository.write(grant.slot, found.snapshot?.rev ?? null, next);
+      writing.catch(onDoubt);
+      const written = await writing;
       if (written.ok) {
         grant.take(written);
         return;

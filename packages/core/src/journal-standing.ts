@@ -61,6 +61,21 @@ export function mayHaveCrossed({ authorizationId, epoch, generation }: GrantReco
   return generation === 1 && (own.generation === 1 || gaveWay.length > 0);
 }
 
+/** It had its turn, this pair or a later one of it, and was refused. */
+export function hasGivenWay(
+  { gaveWay = [] }: Pick<Above, 'gaveWay'>,
+  { authorizationId, generation }: Pick<GrantRecord, 'authorizationId' | 'generation'>,
+): boolean {
+  return gaveWay.some((other) => other.authorizationId === authorizationId && other.generation >= generation);
+}
+
+/** The sign-in stands there, or beside, or was refused and has given its place to another. */
+export function hasBeen(record: GrantRecord, authorizationId: string): boolean {
+  const stands = record.authorizationId === authorizationId;
+  const isBeside = record.sibling?.authorizationId === authorizationId;
+  return stands || isBeside || hasGivenWay(record, { authorizationId, generation: 1 });
+}
+
 /**
  * Written down by a sign-in under a place of its own, while the store had taken that under another, or its person had rejected
  * it: what was made of it since must not be undone. Or the one beside which it was to stand has been renewed since.
@@ -69,6 +84,7 @@ export function isPassed(record: GrantRecord, above: Above): boolean {
   const { authorizationId, authorizedAt, generation, refresh, sibling } = record;
   if (authorizationId === null) return false;
   if (authorizationId === above.rejectedId) return true;
+  if (hasGivenWay(above, record)) return true;
   const [own] = above.reached ?? [];
   const proved =
     own && sibling?.authorizationId === own.authorizationId && sibling.generation < own.generation;

@@ -81,7 +81,8 @@ export class Journals {
       // Of one sign-in the later generation counts, whatever place it was written down under.
       const isBehind = found.some((other) => parsed && other.parsed && isLater(other.parsed, parsed));
       if (parsed && (isBehind || isPassed(parsed, above))) continue;
-      const epoch = parsed && hasMoved(parsed, entry, above) ? above.epoch : entry.epoch;
+      const moved = parsed !== null && hasMoved(parsed, entry, above);
+      const epoch = moved ? above.epoch : entry.epoch;
       const order = compareGrants({ ...entry, epoch }, newest?.record ?? above);
       if (parsed?.authorizationId) signIns.push({ entry, parsed });
       const isAnother = areTwo(parsed?.authorizationId ?? null, above.authorizationId ?? null);
@@ -90,7 +91,12 @@ export class Journals {
         const { record, pair } = await this.#repository.openBody(slot, entry.body);
         const sound = (pair !== null || record.disconnectedAt !== null) && compareGrants(record, entry) === 0;
         if (sound && (order > 0 || record.refresh?.fingerprint !== beside))
-          newest = { record: { ...record, epoch }, pair, at: entry.at };
+          // Made before another had its turn, it proves nothing about those that have not.
+          newest = {
+            record: { ...record, epoch, ...(moved ? { gaveWay: above.gaveWay ?? [] } : {}) },
+            pair,
+            at: entry.at,
+          };
       } catch (error) {
         if (!(error instanceof RecordUnreadableError)) throw error;
         if (order > 0 && (error.reason === 'unknown_key' || error.reason === 'later_schema'))
@@ -192,8 +198,10 @@ export class Journals {
         return !(parsed && isPassed(parsed, above)) && !this.#isCopied(slot, entry, record);
       });
       left ||= !others.every(isNew);
+      const isClosed = await this.#isClosedBelow(slot, entries, above);
+      left ||= isClosed;
       // They may hold the next pair of one that is beside it.
-      if (record.sibling?.authorizationId) continue;
+      if (record.sibling?.authorizationId || isClosed) continue;
       const highest = [record, ...entries].sort(compareGrants).at(-1) ?? record;
       const below = journal === this.#rescue && others.length === 0 ? withNewest(highest) : record;
       await journal.forget(this.#registration, slot.id, below);
@@ -203,6 +211,20 @@ export class Journals {
       'A journal holds another pair of this connection, sealed with an older key. Keep that key until the connection has been refreshed.',
       { connectionId: slot.id, reason: 'unknown_key' },
     );
+  }
+
+  /** Whether one of them may have crossed the one that stands, and only a process with another key can tell. */
+  async #isClosedBelow(slot: GrantSlot, entries: readonly JournalEntry[], above: Above): Promise<boolean> {
+    for (const entry of entries) {
+      const parsed = this.#parsed(slot, entry);
+      if (!parsed || isPassed(parsed, above) || !mayHaveCrossed(parsed, above)) continue;
+      const isClosed = await this.#repository.openBody(slot, entry.body).then(
+        () => false,
+        (error: unknown) => error instanceof RecordUnreadableError && error.reason === 'unknown_key',
+      );
+      if (isClosed) return true;
+    }
+    return false;
   }
 
   /** A text that nobody can read is left to itself: no key brings it back. */

@@ -283,7 +283,10 @@ export function persisting(context: FlightContext, flight: Persisting, event: Fl
 
 /** What is in hand stands already, or has no place any more; in a journal neither. */
 function over(snapshot: Snapshot, refreshed = false): Step {
-  return done({ kind: 'settled', snapshot, refreshed }, forgotten(snapshot.record));
+  const { record } = snapshot;
+  // Nobody has looked for what may have crossed a sign-in that has not proved itself.
+  const isNew = record.generation === 1 && record.tokens !== null;
+  return done({ kind: 'settled', snapshot, refreshed }, isNew ? [] : forgotten(record));
 }
 
 /**

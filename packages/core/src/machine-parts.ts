@@ -86,7 +86,11 @@ export function siblingUnreadable(record: GrantRecord): readonly FlightEffect[] 
   return [{ type: 'anomaly', anomaly: 'sibling_unreadable', detail, generation: record.generation }];
 }
 
-/** What journals need no more now that the store has this record. They may hold the next pair of one that is beside it. */
-export function forgotten({ epoch, generation, sibling }: GrantRecord): readonly FlightEffect[] {
-  return sibling?.authorizationId ? [] : [{ type: 'forget', below: { epoch, generation } }];
+/**
+ * What journals need no more now that the store has this record. They may hold the next pair of one that is beside it, or gave
+ * way to it, and a sign-in that has not had its turn.
+ */
+export function forgotten({ epoch, generation, sibling, gaveWay }: GrantRecord): readonly FlightEffect[] {
+  if (sibling?.authorizationId || gaveWay.length > 0) return [];
+  return [{ type: 'forget', below: { epoch, generation } }];
 }

@@ -1,8 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { mayHaveCrossed, standingOf } from './journal-standing.ts';
+import { isPassed, mayHaveCrossed, standingOf } from './journal-standing.ts';
 import { record, T0 } from './machine.fixture.ts';
+import { forgotten } from './machine-parts.ts';
 import { restored, withCrossed } from './restoring.ts';
 import { handedOver } from './sign-in-rescue.ts';
+import type { HistoryEntry } from './status.ts';
 import { givenWay, rotated } from './transitions.ts';
 
 const pair = { access: 'access', refresh: 'refresh' };
@@ -27,6 +29,7 @@ describe('who gave way', () => {
     ['the next pair of a stranger', below('second', 2), false],
     ['the standing one itself', below('standing', 5), false],
     ['what stands above', below('second', 1, 9), false],
+    ['a sign-in of its very millisecond', below('second', 1, 8), true],
   ])('I5 lets %s be looked at: %#', (_, entry, expected) => {
     expect(mayHaveCrossed(entry, standingOf(promoted))).toBe(expected);
   });
@@ -37,6 +40,16 @@ describe('who gave way', () => {
     expect(promoted.gaveWay).toEqual([{ authorizationId: 'first', generation: 1 }]);
     for (const entry of [below('second', 1), below('first', 2)])
       expect(mayHaveCrossed(entry, standingOf(proved))).toBe(false);
+  });
+
+  it('F27 does not come back under a later place', () => {
+    expect(isPassed(below('first', 1, 9), standingOf(promoted))).toBe(true);
+    expect(isPassed(below('first', 2, 9), standingOf(promoted))).toBe(false);
+  });
+
+  it('I5 keeps what is in journals: it may live', () => {
+    expect(forgotten(promoted)).toEqual([]);
+    expect(forgotten(stands)).toHaveLength(1);
   });
 
   it('names each sign-in once, and the latest eight', () => {
@@ -100,5 +113,44 @@ describe('what is below a sign-in that stands', () => {
     const next = { ...row, sibling: { tokens: pair, access, refresh, generation: 1, authorizationId } };
     const entry = handedOver(next, { record: row, pair }, []);
     expect(entry).toMatchObject({ authorizationId: 'own', authorizedAt: T0 - HOUR });
+  });
+});
+
+describe('a sign-in below the one that stands', () => {
+  const refresh = { issuedAt: T0 + 20, lifeMs: 1_000, fingerprint: 'other' };
+  const other = record({
+    epoch: 7,
+    generation: 1,
+    authorizationId: 'other',
+    authorizedAt: T0 + 30,
+    access: null,
+    refresh,
+  });
+  const entry = { record: other, pair, at: T0 + 30 };
+  const standing = (...history: HistoryEntry[]) =>
+    record({
+      epoch: 8,
+      generation: 1,
+      authorizationId: 'standing',
+      authorizedAt: T0 + 50,
+      history: [
+        { at: T0, event: 'authorized', generation: 1 },
+        ...history,
+        { at: T0 + 50, event: 'authorized', generation: 1 },
+      ],
+    });
+  const isPut = (row: ReturnType<typeof record>): boolean =>
+    withCrossed(row, entry, T0 + 60).sibling?.authorizationId === 'other';
+
+  it.each<readonly [string, readonly HistoryEntry[], boolean]>([
+    ['nothing', [], true],
+    ['the end of the one before', [{ at: T0 + 40, event: 'died', generation: 1 }], true],
+    ['a store that fell back', [{ at: T0 + 40, event: 'repaired', generation: 1 }], true],
+    ['a refresh of the one before', [{ at: T0 + 40, event: 'refreshed', generation: 2 }], true],
+    ['a sign-in of another', [{ at: T0 + 40, event: 'imported', generation: 1 }], false],
+    ['its person having left', [{ at: T0 + 40, event: 'disconnected', generation: 1 }], false],
+    ['its own time', [{ at: T0 + 30, event: 'repaired', generation: 1, detail: 'from a journal' }], false],
+  ])('I5 F27 is put beside it, or not, after %s', (_, between, expected) => {
+    expect(isPut(standing(...between))).toBe(expected);
   });
 });

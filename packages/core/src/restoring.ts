@@ -1,5 +1,5 @@
 import type { JournalledPair } from './flight.ts';
-import { areTwo } from './journal-standing.ts';
+import { areTwo, hasGivenWay } from './journal-standing.ts';
 import type { GrantRecord, TokenPair } from './record.ts';
 import type { HistoryEntry } from './status.ts';
 import { beside, contestedBy, givenWay, HISTORY_LENGTH, TAKES_PLACE, withHistory } from './transitions.ts';
@@ -64,7 +64,8 @@ export function restored(
     disconnectedAt: null,
     dead: null,
     intent: null,
-    unknown: null,
+    // It may have been presented before it was written down.
+    unknown: record.unknown,
     refused: null,
     quarantine: null,
     // It says nothing about a sign-in that crossed this one.
@@ -128,7 +129,7 @@ export function withCrossed(
   if (storeNow - at > JOURNAL_LIFE_MS) return record;
   if (other.authorizationId === record.sibling?.authorizationId) return beside(record, other, pair);
   const since = other.authorizedAt ?? at;
-  const { history, gaveWay } = record;
+  const { history } = record;
   const standing = history.findLastIndex((entry) => isStanding(record, entry));
   const before = history.slice(0, Math.max(0, standing)).findLast((entry) => {
     const isOther = isSignIn(entry) && entry.at !== record.authorizedAt;
@@ -136,10 +137,6 @@ export function withCrossed(
   });
   // A history that has lost its beginning tells nothing.
   const isFirst = before ? before.at < since : history.length < HISTORY_LENGTH;
-  const hadItsTurn = gaveWay.some(
-    ({ authorizationId, generation }) =>
-      authorizationId === other.authorizationId && generation >= other.generation,
-  );
-  if (standing < 0 || !isFirst || hadItsTurn) return record;
+  if (standing < 0 || !isFirst || hasGivenWay(record, other)) return record;
   return beside(record, { ...other, unknown: { count: 1, since, lastAt: at } }, pair);
 }

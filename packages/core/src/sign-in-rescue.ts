@@ -47,6 +47,16 @@ export function handedOver(
   return entry;
 }
 
+/**
+ * An earlier write of a sign-in that is put beside `found` now was not answered: it may have stood there meanwhile, and have
+ * been presented.
+ */
+export function doubtful(next: GrantRecord, found: GrantRecord | null, at: number): GrantRecord {
+  const { sibling, authorizationId } = next;
+  if (!sibling || authorizationId !== found?.authorizationId || sibling === found.sibling) return next;
+  return { ...next, sibling: { ...sibling, unknown: { count: 1, since: at, lastAt: at } } };
+}
+
 /** Where the pair of a sign-in goes that the store does not take: the rescue folder, or the journals. */
 export class SignInRescue {
   readonly #d: Dependencies;

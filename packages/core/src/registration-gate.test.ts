@@ -140,3 +140,83 @@ it('F18 a good answer that was noted by a clock that has since been set back is 
   await gate.report(GOOD);
   expect(await gate.check()).toMatchObject({ open: true, lastOkAt: clock.now() });
 });
+
+describe('the breaker', () => {
+  const REFUSED: TokenOutcome = { kind: 'rejected', error: 'invalid_grant' };
+  const UNRECOGNIZED: TokenOutcome = { kind: 'unrecognized', status: 403, error: null };
+
+  async function tried() {
+    const bench = await shut();
+    await bench.clock.advance(bench.retryAfterMs);
+    expect(await bench.gate().check()).toMatchObject({ open: true, slot: bench.clock.now() + SLOT_MS });
+    return bench;
+  }
+
+  it.each([
+    ['a pair', GOOD],
+    ['an invalid_grant', REFUSED],
+  ])('F106 is closed for all by %s', async (_, outcome) => {
+    const { gate } = await tried();
+    await gate().report(outcome);
+    for (let caller = 0; caller < 3; caller += 1)
+      expect(await gate().check()).toMatchObject({ open: true, slot: null });
+    await gate().report(BAD);
+    expect(await gate().check()).toMatchObject({ open: true, slot: null });
+  });
+
+  it('F106 is closed by a pair also shortly after another one', async () => {
+    const clock = new ManualClock();
+    const gate = new RegistrationGate(memoryStore({ clock }), 'r', TIMINGS);
+    await gate.report(GOOD);
+    for (let count = 0; count < 5; count += 1) await gate.report(BAD);
+    const closed = await gate.check();
+    expect(closed).toMatchObject({ open: false });
+    if (!closed.open) await clock.advance(closed.retryAfterMs);
+    await gate.check();
+    await gate.report(GOOD);
+    expect(await gate.check()).toMatchObject({ open: true, slot: null, lastOkAt: clock.now() });
+  });
+
+  it('counts failures in a row only', async () => {
+    const gate = new RegistrationGate(memoryStore({ clock: new ManualClock() }), 'r', TIMINGS);
+    for (const outcome of [GOOD, BAD, BAD, BAD, BAD, GOOD, BAD]) await gate.report(outcome);
+    expect(await gate.check()).toMatchObject({ open: true, slot: null });
+  });
+
+  it('F18 knows to five minutes when the registration worked last', async () => {
+    const clock = new ManualClock();
+    const gate = new RegistrationGate(memoryStore({ clock }), 'r', TIMINGS);
+    await gate.report(GOOD);
+    await clock.advance(5 * MINUTE);
+    await gate.report(GOOD);
+    expect(await gate.check()).toMatchObject({ lastOkAt: clock.now() });
+  });
+
+  it('F117 gives the slot back after a refusal that nobody recognizes, and stays as it is', async () => {
+    const { gate, clock } = await tried();
+    await gate().report(UNRECOGNIZED);
+    expect(await gate().check()).toMatchObject({ open: true, slot: clock.now() + SLOT_MS });
+  });
+
+  it('F106 F19 rests for five minutes at the most, however long the outage lasts', async () => {
+    const { gate } = await shut();
+    for (let count = 0; count < 40; count += 1) await gate().report(BAD);
+    expect(await gate().check()).toMatchObject({ open: false, retryAfterMs: 5 * MINUTE });
+  });
+
+  it('F30 neither rests nor is tried for longer when the store’s clock is set back', async () => {
+    const resting = await shut();
+    resting.clock.jumpWall(-24 * 60 * MINUTE);
+    expect(await resting.gate().check()).toMatchObject({ open: true });
+    const trying = await tried();
+    trying.clock.jumpWall(-24 * 60 * MINUTE);
+    expect(await trying.gate().check()).toMatchObject({ open: true });
+  });
+});
+
+it('F20 a shorter pause does not end a longer one', async () => {
+  const gate = new RegistrationGate(memoryStore({ clock: new ManualClock() }), 'r', TIMINGS);
+  for (const retryAfterMs of [120_000, 1_000])
+    await gate.report({ kind: 'not_sent', reason: 'rate_limited', retryAfterMs, detail: '' });
+  expect(await gate.check()).toMatchObject({ open: false, retryAfterMs: 120_000 });
+});

@@ -137,6 +137,8 @@ export function withCrossed(
   });
   // A history that has lost its beginning tells nothing.
   const isFirst = before ? before.at < since : history.length < HISTORY_LENGTH;
-  if (standing < 0 || !isFirst || hasGivenWay(record, other)) return record;
+  // Its answer had come before the code of the one that stands was sent, or its last refresh, and that was made after it.
+  const isEarlier = other.generation === 1 && since < (record.access?.issuedAt ?? 0);
+  if (standing < 0 || !isFirst || isEarlier || hasGivenWay(record, other)) return record;
   return beside(record, { ...other, unknown: { count: 1, since, lastAt: at } }, pair);
 }

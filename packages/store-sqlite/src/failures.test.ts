@@ -342,3 +342,22 @@ describe('a file that fell back to an older state', () => {
     await store.close();
   });
 });
+
+describe('a clock that shows nonsense', () => {
+  it.each([1e14, 1e16, 1e300])(
+    'F45 sqlite: by %d makes no revision that cannot be expected again',
+    async (now) => {
+      const store = sqliteStore({ path: join(testFolder(), 'tokens.db') });
+      store.bindClock?.(new ManualClock({ now: 1_700_000_000_000 }));
+      const first = await write(store, key('u'), null);
+      store.bindClock?.(new ManualClock({ now }));
+      const ahead = await write(store, key('u'), first);
+      const other = await write(store, key('v'), null);
+      store.bindClock?.(new ManualClock({ now: 1_700_000_000_000 }));
+      expect(await write(store, key('u'), ahead)).toBeGreaterThan(ahead);
+      expect(await write(store, key('v'), other)).toBeGreaterThan(other);
+      expect(Number.isSafeInteger((await store.read(key('u'))).row?.rev)).toBe(true);
+      await store.close();
+    },
+  );
+});

@@ -1,0 +1,99 @@
+import { describe, expect, it } from 'vitest';
+import { context, intentOf, LIFE, ok, Pilot, snapshot, T0 } from './machine.fixture.ts';
+
+const over = intentOf({ firstAt: T0 - 200_000, leaseUntil: T0 - 20_000 });
+const answer = {
+  body: { text: '<Other/>' },
+  generation: 3,
+  problem: 'unexpected_root',
+  at: T0,
+  issuedAt: T0,
+  attemptId: 'another',
+} as const;
+
+describe('an unknown outcome', () => {
+  it('F64 is probed at once where a canary has shown the old access token to be dead', () => {
+    const access = { issuedAt: T0, lifeMs: LIFE, fingerprint: 'a3' };
+    const found = snapshot({ intent: over, access });
+    expect(new Pilot().read(found).result).toMatchObject({ kind: 'uncertain' });
+    expect(new Pilot(context({ deadToken: 'another' })).read(found).result).toMatchObject({
+      kind: 'uncertain',
+    });
+    expect(new Pilot(context({ deadToken: 'a3' })).read(found).flight.at).toBe('announcing');
+  });
+
+  it('I7 dates the refresh token that a probe brings from the probe, and the access token from the first intent', () => {
+    const announced = intentOf({ attemptId: 'mine', owner: 'me', kind: 'announce', firstAt: T0 - 200_000 });
+    const pilot = new Pilot();
+    pilot.flight = {
+      at: 'connecting',
+      kind: 'probe',
+      lastOkAt: null,
+      snapshot: snapshot({ intent: announced }),
+    };
+    pilot.send({ type: 'connected', time: pilot.time }).written().pass(300).outcome(ok);
+    expect(pilot.effect('write').record).toMatchObject({
+      access: { issuedAt: T0 - 200_000 },
+      refresh: { issuedAt: T0 },
+    });
+  });
+});
+
+describe('an intent', () => {
+  it('F118 that is found again when its lease is over sends nothing', () => {
+    const pilot = new Pilot().read(snapshot()).send({ type: 'connected', time: { store: T0, mono: 0 } });
+    const found = { ...snapshot(), rev: 6, record: pilot.effect('write').record };
+    pilot.failed('write_failed').pass(180_000).read(found);
+    expect(pilot.asked).toContain('hang_up');
+    expect(pilot.asked).not.toContain('send');
+    expect(pilot.flight.at).toBe('announcing');
+  });
+});
+
+describe('a refusal', () => {
+  it('F105 ends nothing where an answer to this generation has come to light meanwhile', () => {
+    const pilot = new Pilot().sent();
+    const sent = pilot.flight;
+    if (sent.at !== 'sending') throw new Error('not sending');
+    const found = { ...sent.snapshot, rev: 9, record: { ...sent.snapshot.record, quarantine: answer } };
+    pilot.outcome({ kind: 'rejected', error: 'invalid_grant' }).read(found);
+    expect(pilot.effect('write')).toMatchObject({
+      expectedRev: 9,
+      record: { generation: 3, intent: null, dead: null, quarantine: answer },
+    });
+  });
+});
+
+describe('a pair that comes late', () => {
+  it('F27 is no sibling of a grant that has proved itself by rotating on', () => {
+    const late = new Pilot().sent().outcome(ok);
+    late.refused(snapshot({ generation: 5, lastAttemptId: 'theirs' }, 9));
+    expect(late.asked).not.toContain('write');
+    expect(late.result).toMatchObject({ kind: 'settled', refreshed: false });
+  });
+});
+
+describe('an answer of which only the refresh token can be used', () => {
+  const half = {
+    kind: 'unusable',
+    problem: 'access_token_unusable',
+    body: '{"refresh_token":"refresh-4"}',
+    refreshToken: 'refresh-4',
+    refreshExpiresInSeconds: null,
+  } as const;
+
+  it('F05 does not let the next call rotate again at once', () => {
+    const pilot = new Pilot().sent().outcome(half);
+    const next = pilot.effect('write').record;
+    expect(next).toMatchObject({
+      generation: 4,
+      access: null,
+      tokens: { access: null, refresh: 'refresh-4' },
+      refused: { count: 0, notBefore: T0 + 60_000 },
+    });
+    const found = { rev: 7, record: next, pair: { access: null, refresh: 'refresh-4' } };
+    const asks = (ms: number): Pilot => new Pilot(context({ known: found })).pass(ms).read(found);
+    expect(asks(59_999).result).toMatchObject({ kind: 'refused_unrecognized', retryAfterMs: 1 });
+    expect(asks(60_000).asked).toEqual(['connect']);
+  });
+});

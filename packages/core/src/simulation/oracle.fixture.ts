@@ -172,7 +172,8 @@ export class Oracle {
     process.glances.set(id, Math.max(0, glances - 1));
     if (glances > 0 || !row) return;
     const view = viewOf(row.body);
-    if (view.connected && view.refresh === null && view.held.length === 0) return;
+    // One whose own pair does not open here is told of as unreadable, whatever else of it does.
+    if (view.connected && view.tokens?.startsWith('plain.') === false) return;
     this.#learn(known, view);
   }
 
@@ -601,10 +602,11 @@ export class Oracle {
 
   /** A valid token is served through any outage (I9): a process that has handed one out does so until it ends. */
   failed(process: SimProcess, id: string): void {
-    const { returned, position, access } = this.#known(process, id);
+    const { returned, position, access, left: wrote } = this.#known(process, id);
     if (!process.steady || !returned || !position || !access || compare(position, returned) !== 0) return;
-    // Somebody has left: a process that has seen so keeps it back with good reason, whichever of its reads told it.
-    const left = this.#disconnected.get(id);
+    // Somebody has left: a process that has seen so keeps it back with good reason, whichever of its reads told it; or that has
+    // written so itself, though the store has forgotten it.
+    const left = this.#disconnected.get(id) ?? wrote;
     if (left && left.epoch > returned.epoch) return;
     const leftMs = access.issuedAt + access.lifeMs - this.#world.storeNow();
     if (leftMs < VALID_MS) return;

@@ -332,7 +332,8 @@ export class Oracle {
       const refused = sent
         .filter(({ outcome }) => outcome?.kind === 'unrecognized')
         .sort((a, b) => a.outcomeAt - b.outcomeAt);
-      const span = (refused.at(-1)?.outcomeAt ?? 0) - (refused[0]?.outcomeAt ?? 0);
+      // A machine may sleep between an answer and what it makes of it.
+      const span = this.#world.now() - (refused[0]?.outcomeAt ?? 0);
       if (refused.length < 3 || span < HOUR_MS - 60_000) {
         this.violated('I7', `${id} given up after ${refused.length} unrecognized refusals in ${time(span)}`);
       }
@@ -524,7 +525,8 @@ export class Oracle {
     );
     if (seen) return null;
     if (fate.storedAt !== null && fate.storedAt < sent.intentAt) return null;
-    if (!holder.alive) return this.#endedWith(holder, fate);
+    const wroteSince = fate.storedAt !== null && fate.storedAt >= sent.at;
+    if (!holder.alive && !wroteSince) return this.#endedWith(holder, fate);
     const free = sent.at - Math.max(fate.receivedAt, holder.hinderedUntil, this.storeHinderedUntil);
     return free > SETTLE_MS ? null : 'written nowhere in time';
   }

@@ -118,10 +118,12 @@ export class HeldGrant {
     return openSibling(options, record, storeNow) !== null || (journaled && this.mayReplay());
   }
 
-  /** Journals are looked into at the start, and for a grant that is dead, or gone: once per process and generation. */
+  /**
+   * Journals are looked into at the start, and for a grant that is dead, or gone: once per process and generation; again where
+   * the store has forgotten what came of it.
+   */
   mayReplay(): boolean {
-    const { epoch, generation, dead } = this.snapshot?.record ?? EMPTY_RECORD;
-    const key = `${epoch}.${generation}.${dead?.reason}`;
+    const key = standOf(this.snapshot);
     if (this.#replayedFor === key) return false;
     this.#replayedFor = key;
     return true;
@@ -199,6 +201,7 @@ export class HeldGrant {
       compareGrants(snapshot.record, held.record) === 0 &&
       access?.fingerprint === held.record.access?.fingerprint;
     this.snapshot = snapshot;
+    if (standOf(held) !== standOf(snapshot)) this.#replayedFor = null;
     if (!same) this.pause = null;
     const previous = same ? (this.countdown ?? undefined) : undefined;
     // Said once of a token it stays so, until another token takes its place.
@@ -208,4 +211,9 @@ export class HeldGrant {
         ? startCountdown(leftMs(access, storeNow), this.clocks(), previous)
         : null;
   }
+}
+
+function standOf(snapshot: Snapshot | null): string {
+  const { epoch, generation, dead } = snapshot?.record ?? EMPTY_RECORD;
+  return `${epoch}.${generation}.${dead?.reason}`;
 }

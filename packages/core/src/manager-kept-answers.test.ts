@@ -6,6 +6,7 @@ import { FlakyStore } from './flaky-store.fixture.ts';
 import type { Journal } from './journal.ts';
 import { Bench, type ManagerOptions, MINUTE } from './manager.fixture.ts';
 import { memoryStore } from './memory-store.ts';
+import { RestoredStore } from './restored-store.fixture.ts';
 import { storeJournal } from './store-journal.ts';
 import type { parseTokenResponse } from './token-response.ts';
 
@@ -65,6 +66,54 @@ describe('an answer that cannot be read, with the store away', () => {
     await vi.waitFor(async () => expect(await manager.health()).toMatchObject({ unpersisted: 0 }));
     expect(await connection.status()).toMatchObject({ state: 'uncertain', reason: 'quarantine' });
     expect(presented()).toBe(1);
+  });
+
+  it('F105 F44 is brought back once more where the store forgets that it was', async () => {
+    const shared = new RestoredStore();
+    const kept = storeJournal(memoryStore());
+    const { manager, start } = await connected({ journal: kept });
+    await manager.close();
+    const link = new FlakyStore(shared);
+    const one = start({ store: link });
+    await bench.signIn(one.connection('ann'));
+    const before = shared.backUp();
+    bench.emulator.faults.add({ match: REFRESH, kind: 'wrap-root', times: 1 });
+    bench.emulator.faults.add({ match: REFRESH, kind: 'delay', delayMs: 1_000, times: 1 });
+    const told = one
+      .connection('ann')
+      .refresh({ force: true })
+      .catch(() => undefined);
+    await bench.presented(1);
+    link.down = true;
+    await bench.clock.advance(16_000);
+    await told;
+    const closed = one.close({ timeoutMs: 1_000 });
+    await bench.clock.advance(1_000);
+    await closed;
+    await before();
+    const elsewhere = start({ store: shared, journal: undefined }).connection('ann');
+    await expect(elsewhere.refresh({ force: true })).rejects.toMatchObject({
+      code: 'reauthorization_required',
+    });
+    const dead = shared.backUp();
+    const back = start({ store: shared }).connection('ann');
+    await bench.clock.advance(31 * MINUTE);
+    const uncertain = { state: 'uncertain', reason: 'quarantine' };
+    const asked = async (): Promise<void> => {
+      await bench.clock.advance(1_000);
+      await back.getAccessToken({ waitMs: 0 }).catch(() => undefined);
+      expect(await back.status()).toMatchObject(uncertain);
+    };
+    await vi.waitFor(asked, { timeout: 5_000, interval: 20 });
+    await dead();
+    expect(shared.grant('ann').quarantine).toBeNull();
+    const again = async (): Promise<void> => {
+      await bench.clock.advance(10_000);
+      await back.getAccessToken({ waitMs: 0 }).catch(() => undefined);
+      expect(shared.grant('ann').quarantine).not.toBeNull();
+    };
+    await vi.waitFor(again, { timeout: 5_000, interval: 20 });
+    expect(await elsewhere.status()).toMatchObject(uncertain);
   });
 
   it('F105 F60f is rescued by close(), kept by the next start, and read by the version that can', async () => {

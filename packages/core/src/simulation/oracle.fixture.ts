@@ -525,8 +525,8 @@ export class Oracle {
     );
     if (seen) return null;
     if (fate.storedAt !== null && fate.storedAt < sent.intentAt) return null;
-    const wroteSince = fate.storedAt !== null && fate.storedAt >= sent.at;
-    if (!holder.alive && !wroteSince) return this.#endedWith(holder, fate);
+    // It may have ended while the request was on its way.
+    if (holder.endedAt < sent.at) return this.#endedWith(holder, fate);
     const free = sent.at - Math.max(fate.receivedAt, holder.hinderedUntil, this.storeHinderedUntil);
     return free > SETTLE_MS ? null : 'written nowhere in time';
   }

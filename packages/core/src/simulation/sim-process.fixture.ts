@@ -34,6 +34,7 @@ export class SimProcess {
   keylessAfter: number | null = null;
   /** `closed`: it ended in order. `misplaced`: something went wrong while it wrote to a journal or a rescue folder. */
   closed = false;
+  endedAt = Number.POSITIVE_INFINITY;
   hasPlace = false;
   misplaced = false;
   /** Until when something kept this process from writing what it holds. */
@@ -129,6 +130,7 @@ export class SimProcess {
   }
 
   crash(): void {
+    if (this.alive) this.endedAt = this.#around.queue.now;
     this.state = 'dead';
     this.#heldTimers = [];
     this.#heldAnswers = [];

@@ -121,8 +121,8 @@ async function bench({ read }: { readonly read?: Journal['read'] } = {}) {
       left: never,
       ended: never,
     });
-    const landed = flight.finally(() => Promise.all(works));
-    return clock.advanceUntil(landed, { maxMs: 600_000 });
+    // No time passes meanwhile but what a test lets pass: sealing takes as long as it takes.
+    return flight.finally(() => Promise.all(works));
   };
   /** What the last look before the first byte says, after `happens`. */
   const lastLook = async (happens: () => void): Promise<boolean | null> => {

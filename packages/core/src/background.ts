@@ -24,7 +24,8 @@ export class Background {
     try {
       // One that is asynchronous would end the program by a rejection that nobody handles.
       const handed: unknown = background(work);
-      if (handed instanceof Promise) handed.catch(failed);
+      // Also one of another realm, as in test runners and worker runtimes.
+      Promise.resolve(handed).catch(failed);
     } catch {
       failed();
     }

@@ -2,6 +2,7 @@ import type { Clock } from './clock.ts';
 import type { GrantNews } from './grant-news.ts';
 import type { GrantRepository } from './grant-repository.ts';
 import type { HeldGrant, OngoingFlight } from './held-grant.ts';
+import type { LastRescue } from './last-rescue.ts';
 import type { ResolvedOptions } from './options.ts';
 import { compareGrants, type GrantRecord } from './record.ts';
 import type { FlightObserver } from './run-flight.ts';
@@ -16,13 +17,16 @@ interface Surroundings {
   readonly work: (work: Promise<unknown>) => void;
   /** Writes what is in hand where the next start finds it. */
   readonly rescue: (record: GrantRecord) => Promise<unknown>;
+  readonly last: LastRescue;
+  /** Aborted when a shutdown's time is up. */
+  readonly ended: AbortSignal;
 }
 
 /** What a flight tells on its way, taken in by the grant that it is of. */
 export function observerOf(
   grant: HeldGrant,
   flight: OngoingFlight,
-  { options, clock, repository, news, held, work, rescue }: Surroundings,
+  { options, clock, repository, news, held, work, rescue, last, ended }: Surroundings,
 ): FlightObserver {
   let heldSince = null as number | null;
   let isRescued = false;
@@ -38,12 +42,17 @@ export function observerOf(
       rescue(grant.inHand).catch(() => news.anomaly(grant, 'rescue_failed', 'no place took the new pair')),
     );
   };
+  /** A shutdown that has gone through what was in hand comes by no second time. */
+  const heldLate = (): void => {
+    if (ended.aborted && grant.inHand) work(last.saveLate(grant, grant.inHand));
+  };
   return {
     seen: (found) => void grant.take(found),
     inHand: (record) => {
       grant.inHand = record;
     },
     held: (snapshot, attempts) => {
+      heldLate();
       if (options.background === 'await') heldAwaited();
       const known = grant.snapshot?.record;
       if (known && compareGrants(snapshot.record, known) < 0) {
@@ -56,6 +65,7 @@ export function observerOf(
       news.persistFailed(grant, attempts);
     },
     heldAnswer: (record, attempts) => {
+      heldLate();
       grant.unpersistedAnswer = record;
       if (options.background === 'await') heldAwaited();
       news.persistFailed(grant, attempts);

@@ -8,6 +8,7 @@ import type { Found, GrantRepository } from './grant-repository.ts';
 import type { HeldGrant } from './held-grant.ts';
 import { hasBeen } from './journal-standing.ts';
 import type { Journals } from './journals.ts';
+import type { LastRescue } from './last-rescue.ts';
 import { asOf, pairOf } from './new-pair.ts';
 import type { ResolvedOptions } from './options.ts';
 import { inTime } from './patience.ts';
@@ -42,6 +43,7 @@ interface Dependencies {
   readonly refresher: Refresher;
   readonly news: GrantNews;
   readonly journals: Journals;
+  readonly last: LastRescue;
 }
 
 /** What a person does to a connection: sign in, confirm, import, disconnect. Each ends in one compare-and-set. */
@@ -274,6 +276,8 @@ export class GrantAdmin {
   async #persist(grant: HeldGrant, build: Change<GrantRecord | null, GrantRecord>): Promise<void> {
     const { timings, background } = this.#d.options;
     const ended = this.#d.refresher.ended;
+    // A shutdown that has gone through what was in hand comes by no second time.
+    const cameLate = ended.aborted;
     const inHand = Symbol(grant.id);
     const sinceMono = this.#d.clock.monotonic();
     let rescued = null as Promise<void> | null;
@@ -331,6 +335,8 @@ export class GrantAdmin {
             () => false,
             () => true,
           );
+          const record = grant.signInsInHand.get(inHand);
+          if (over && cameLate && record) await this.#d.last.saveLate(grant, record);
           if (over) throw error;
         }
       }

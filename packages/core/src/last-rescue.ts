@@ -36,24 +36,32 @@ export class LastRescue {
     await Promise.all(Array.from({ length: AT_A_TIME }, lane));
   }
 
+  /** What an answer brought after that: the store is asked once, and has not taken it. */
+  async saveLate(grant: HeldGrant, record: GrantRecord): Promise<void> {
+    this.#answeredMono = this.#d.clock.monotonic();
+    await this.#saveRecord(grant, record);
+  }
+
   async #saveOne(grant: HeldGrant): Promise<void> {
-    const { options } = this.#d;
-    const about = { connectionId: grant.id, directory: options.rescueDir };
     const { inHand } = grant;
-    for (const record of [...(inHand ? [inHand] : []), ...grant.signInsInHand.values()]) {
-      if (this.#saved.has(record)) continue;
-      this.#saved.add(record);
-      options.logger.error(
-        (await this.#write(grant, record))
-          ? 'hq-oauth: a token pair that the store did not take was written down, sealed; the next start reads it'
-          : 'hq-oauth: a token pair that the store did not take is lost with this process. Set HIGHQ_RESCUE_DIR to a folder that can be written and is read at start',
-        about,
-      );
-    }
+    for (const record of [...(inHand ? [inHand] : []), ...grant.signInsInHand.values()])
+      await this.#saveRecord(grant, record);
+  }
+
+  async #saveRecord(grant: HeldGrant, record: GrantRecord): Promise<void> {
+    const { options } = this.#d;
+    if (this.#saved.has(record)) return;
+    this.#saved.add(record);
+    options.logger.error(
+      (await this.#write(grant, record))
+        ? 'hq-oauth: a token pair that the store did not take was written down, sealed; the next start reads it'
+        : 'hq-oauth: a token pair that the store did not take is lost with this process. Set HIGHQ_RESCUE_DIR to a folder that can be written and is read at start',
+      { connectionId: grant.id, directory: options.rescueDir },
+    );
   }
 
   async #write(grant: HeldGrant, record: GrantRecord): Promise<boolean> {
-    const { clock, journals, options } = this.#d;
+    const { clock, journals } = this.#d;
     const rescued = journals
       .rescue(grant.slot, record)
       .catch(() => false)
@@ -61,11 +69,18 @@ export class LastRescue {
         this.#answeredMono = clock.monotonic();
       });
     const over = new AbortController();
-    const leftMs = this.#answeredMono + options.timings.persistBudgetMs - clock.monotonic();
-    const late = sleep(clock, Math.max(0, leftMs), { signal: over.signal }).then(
+    const silent = this.#silence(over.signal).then(
       () => false,
       () => false,
     );
-    return Promise.race([rescued, late]).finally(() => over.abort());
+    return Promise.race([rescued, silent]).finally(() => over.abort());
+  }
+
+  /** Resolves when the place has answered nobody for too long: what it takes one after the other is waited for. */
+  async #silence(signal: AbortSignal): Promise<void> {
+    const { clock, options } = this.#d;
+    const leftMs = (): number => this.#answeredMono + options.timings.persistBudgetMs - clock.monotonic();
+    do await sleep(clock, Math.max(0, leftMs()), { signal });
+    while (leftMs() > 0);
   }
 }

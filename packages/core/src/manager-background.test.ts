@@ -1,3 +1,4 @@
+import { runInNewContext } from 'node:vm';
 import { afterEach, describe, expect, it } from 'vitest';
 import { BusyStore } from './busy-store.fixture.ts';
 import { Bench, type ManagerOptions, MINUTE } from './manager.fixture.ts';
@@ -106,6 +107,17 @@ describe("background: 'await'", () => {
           throw new Error('the platform takes no more work');
         },
       },
+      logger: { error: (text) => void failed.push(text) },
+    });
+    await bench.clock.advance(LIFE);
+    expect(await connection.getAccessToken()).toBeTruthy();
+    expect(failed.join()).toContain('the function for background work failed');
+  });
+
+  it('F60g nor does one whose promise is of another realm', async () => {
+    const failed: unknown[] = [];
+    const { connection } = await connected({
+      refresh: { background: () => runInNewContext('Promise.reject(new Error("no more work"))') },
       logger: { error: (text) => void failed.push(text) },
     });
     await bench.clock.advance(LIFE);

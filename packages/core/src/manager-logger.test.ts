@@ -83,3 +83,21 @@ describe('a logger that throws', () => {
     await vi.waitFor(() => expect(store.writtenGeneration).toBe(2), 10_000);
   });
 });
+
+it('F60g a logger that fails later does not end the program', async () => {
+  const said: string[] = [];
+  const { connection } = await connected({
+    logger: {
+      warn: async (text) => {
+        said.push(text);
+        throw new Error('the log server is away');
+      },
+    },
+  });
+  bench.emulator.faults.add({ match: REFRESH, kind: 'rate-limit', retryAfter: 60, times: 1 });
+  await bench.clock.advance(LIFE);
+  await expect(bench.clock.advanceUntil(connection.getAccessToken())).rejects.toMatchObject({
+    reason: 'rate_limited',
+  });
+  expect(said).not.toEqual([]);
+});

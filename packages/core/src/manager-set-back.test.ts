@@ -31,7 +31,7 @@ it('T6 who comes back is signed in also by a process that does not know the conn
   const first = start();
   await bench.signIn(first);
   await first.disconnect();
-  clock.setBackMs = HOUR;
+  clock.setBackMs = 6 * HOUR;
   const next = start();
   await bench.signIn(next);
   expect(await next.status()).toMatchObject({ state: 'active' });
@@ -40,7 +40,7 @@ it('T6 who comes back is signed in also by a process that does not know the conn
 it('T6 another account takes the place of the one before, too', async () => {
   const { start, clock } = await open();
   await bench.signIn(start());
-  clock.setBackMs = HOUR;
+  clock.setBackMs = 6 * HOUR;
   const next = start();
   await bench.signIn(next, 'limited@clientname.com');
   expect(await next.status()).toMatchObject({ userEmail: 'limited@clientname.com' });
@@ -51,7 +51,7 @@ it('an account that waits does so under a higher epoch than those that are over'
   const ann = start();
   const [first, second] = [await bench.emulator.authorize(), await bench.emulator.authorize()];
   await ann.exchangeCode(first.code, { confirm: true });
-  clock.setBackMs = HOUR;
+  clock.setBackMs = 6 * HOUR;
   await ann.exchangeCode(second.code, { confirm: true });
   const { pending, pendingOver } = JSON.parse(ann.writes.at(-1)?.body ?? '{}');
   expect(pending.epoch).toBeGreaterThan(pendingOver);
@@ -78,4 +78,23 @@ it('F18 I7 a good answer that is dated in the future does not prove that the reg
   bench.emulator.faults.clear();
   await bench.clock.advance(HOUR);
   expect(await ann.getAccessToken()).toBeTruthy();
+});
+
+it('F18 I7 nor does it once the clock has come to where it was dated', async () => {
+  const { start, clock } = await open();
+  const ann = start();
+  await bench.signIn(ann);
+  await ann.refresh({ force: true });
+  clock.setBackMs = 6 * HOUR;
+  bench.emulator.faults.add({
+    match: { endpoint: 'token' },
+    kind: 'status',
+    status: 403,
+    body: '<response>Access denied</response>',
+  });
+  for (let minutes = 0; minutes < 500; minutes += 10) {
+    await ann.getAccessToken().catch(() => undefined);
+    await bench.clock.advance(10 * MINUTE);
+  }
+  expect((await ann.status()).state).not.toBe('reauth_required');
 });

@@ -10,6 +10,7 @@ import type { GrantRepository } from './grant-repository.ts';
 import type { HeldGrant, OngoingFlight } from './held-grant.ts';
 import { HeldGrants } from './held-grants.ts';
 import type { Journals } from './journals.ts';
+import type { LastRescue } from './last-rescue.ts';
 import { deathOf } from './machine-parts.ts';
 import type { ResolvedOptions } from './options.ts';
 import { inTime, type Patience, waitForFlight } from './patience.ts';
@@ -33,6 +34,7 @@ interface Dependencies {
   readonly news: GrantNews;
   readonly journals: Journals;
   readonly gate: RegistrationGate;
+  readonly last: LastRescue;
 }
 
 /** What this process has in memory, and the refreshes that it has under way: one per connection (I1). */
@@ -333,6 +335,7 @@ export class Refresher {
       ended: this.#ended.signal,
       observer: observerOf(grant, flight, {
         ...this.#d,
+        ended: this.#ended.signal,
         held: () => told.resolve('held'),
         rescue: (record) => journals.rescue(grant.slot, record),
         work: (work) => {

@@ -100,9 +100,12 @@ export class RegistrationGate {
   async report(outcome: TokenOutcome): Promise<void> {
     for (let tries = 0; tries < WRITES_AT_MOST; tries += 1) {
       const { row, now } = await this.#store.read(this.#key);
-      const state = row ? parse(row.body) : CLOSED;
+      const found = row ? parse(row.body) : CLOSED;
+      const lastOkAt = seenOkAt(found, now);
+      // Left there it would count again as soon as the clock has come to where it was dated.
+      const state = lastOkAt === found.lastOkAt ? found : { ...found, lastOkAt };
       const next = this.#after(state, outcome, now);
-      if (next === state || (await this.#write(row?.rev ?? null, next))) return;
+      if (next === found || (await this.#write(row?.rev ?? null, next))) return;
     }
   }
 
@@ -126,7 +129,7 @@ export class RegistrationGate {
     switch (outcome.kind) {
       case 'ok': {
         const quiet =
-          state.failures === 0 && state.openUntil === 0 && now - (seenOkAt(state, now) ?? 0) < NOTE_OK_MS;
+          state.failures === 0 && state.openUntil === 0 && now - (state.lastOkAt ?? 0) < NOTE_OK_MS;
         return quiet ? state : { ...state, ...closed, lastOkAt: now };
       }
       case 'rejected':

@@ -331,9 +331,11 @@ class Check {
       if (typeof method === 'function') {
         return (message, fields) => {
           try {
-            method.call(bag, message, fields);
+            // A log that fails must not end a refresh that holds the only live pair, nor, later on, the program.
+            const written: unknown = method.call(bag, message, fields);
+            if (written) Promise.resolve(written).catch(() => undefined);
           } catch {
-            // A log that fails must not end a refresh that holds the only live pair.
+            // Neither at once.
           }
         };
       }

@@ -76,8 +76,9 @@ export function assembleManager(options: ResolvedOptions, seams: Seams = {}): To
     seams.rescue ?? (options.rescueDir ? rescueFolder(options.rescueDir, options.journals) : null);
   const journals = new Journals(options.journals, rescue, repository, registration);
   const gate = new RegistrationGate(store, registration, timings);
-  const refresher = new Refresher({ options, clock, repository, endpoint, news, journals, gate });
-  const admin = new GrantAdmin({ options, clock, repository, endpoint, refresher, news, journals });
+  const last = new LastRescue({ clock, journals, options });
+  const refresher = new Refresher({ options, clock, repository, endpoint, news, journals, gate, last });
+  const admin = new GrantAdmin({ options, clock, repository, endpoint, refresher, news, journals, last });
   const inquiry = new ForbiddenInquiry({
     clock,
     repository,
@@ -128,12 +129,11 @@ export function assembleManager(options: ResolvedOptions, seams: Seams = {}): To
     const landed = refresher.close();
     const late = sleep(clock, timeoutMs, { signal: given.signal }).catch(() => undefined);
     await Promise.race([landed, late]).finally(() => given.abort());
-    const last = new LastRescue({ clock, journals, options });
     await last.save(refresher.inHand);
     refresher.end();
     // What came in meanwhile.
     await last.save(refresher.inHand);
-    // A pair that comes after the time-out still has its rescue folder.
+    // A pair that comes after the time-out still goes to its rescue folder.
     void landed.then(() => journals.close());
     await endpoint.close();
     await transport.close();

@@ -1,0 +1,119 @@
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, expect, it, vi } from 'vitest';
+import { FlakyStore } from './flaky-store.fixture.ts';
+import type { Journal } from './journal.ts';
+import { Bench, MINUTE } from './manager.fixture.ts';
+
+const LIFE = 30 * MINUTE;
+let bench: Bench;
+afterEach(async () => {
+  vi.unstubAllEnvs();
+  await bench.close();
+});
+
+async function rescuing() {
+  const dir = await mkdtemp(join(process.env.HQ_RUN_DIR ?? tmpdir(), 'late-'));
+  vi.stubEnv('HIGHQ_RESCUE_DIR', dir);
+  const said: string[] = [];
+  const store = new FlakyStore();
+  const opened = await Bench.connected(store, {
+    lifeMs: LIFE,
+    logger: { error: (text) => void said.push(text) },
+  });
+  bench = opened.bench;
+  return { ...opened, said };
+}
+
+it('F44 F60f a pair that comes after the time-out of a shutdown goes to the rescue folder', async () => {
+  const { manager, connection, start, store, said } = await rescuing();
+  bench.emulator.faults.add({
+    match: { endpoint: 'token', grantType: 'refresh_token' },
+    kind: 'delay',
+    delayMs: 10_000,
+    times: 1,
+  });
+  await bench.clock.advance(LIFE);
+  connection.getAccessToken().catch(() => undefined);
+  await bench.presented(1);
+  const closed = manager.close({ timeoutMs: 1_000 });
+  await bench.clock.advance(1_000);
+  await closed;
+  // Who closes the manager closes the store next.
+  store.down = true;
+  await bench.clock.advance(15_000);
+  await vi.waitFor(() => expect(said.join()).toContain('was written down, sealed'));
+  store.down = false;
+  expect(await start().connection('ann').getAccessToken()).toBeTruthy();
+  expect(bench.refreshes).toBe(1);
+});
+
+it('F44 F60f so does the pair of a sign-in', async () => {
+  const { manager, start, store, said } = await rescuing();
+  const { code } = await bench.emulator.authorize();
+  bench.emulator.faults.add({ match: { endpoint: 'token' }, kind: 'delay', delayMs: 10_000, times: 1 });
+  const bob = manager.connection('bob').exchangeCode(code);
+  bob.catch(() => undefined);
+  await vi.waitFor(() =>
+    expect(bench.emulator.ledger.count({ kind: 'presented', tokenType: 'code' })).toBe(2),
+  );
+  const closed = manager.close({ timeoutMs: 1_000 });
+  await bench.clock.advance(1_000);
+  await closed;
+  store.down = true;
+  await bench.clock.advance(15_000);
+  await vi.waitFor(() => expect(said.join()).toContain('was written down, sealed'));
+  store.down = false;
+  expect(await start().connection('bob').getAccessToken()).toBeTruthy();
+});
+
+it('F60f a rescue place that answers, one pair after the other, is waited for until it has all of them', async () => {
+  bench = await Bench.open({ registrations: [{ tokenExpirationMs: LIFE }] });
+  const store = new FlakyStore();
+  let turn: Promise<void> = Promise.resolve();
+  let isSlow = false;
+  let waiting = 0;
+  const slowly = (): Promise<void> => {
+    if (!isSlow) return Promise.resolve();
+    waiting += 1;
+    const answered = (resolve: () => void) => (): void => {
+      waiting -= 1;
+      resolve();
+    };
+    turn = turn.then(() => new Promise((resolve) => void bench.clock.setTimer(answered(resolve), 1_000)));
+    return turn;
+  };
+  const journal: Journal = {
+    name: 'slow',
+    append: slowly,
+    read: async () => [],
+    forget: slowly,
+    close: async () => {},
+  };
+  const said: string[] = [];
+  const manager = bench.manager({ store, journal, logger: { error: (text) => void said.push(text) } });
+  const ids = Array.from({ length: 20 }, (_, index) => `user-${index}`);
+  for (const id of ids) await bench.signIn(manager.connection(id));
+  bench.emulator.faults.add({
+    match: { endpoint: 'token', grantType: 'refresh_token' },
+    kind: 'delay',
+    delayMs: 1_000,
+  });
+  await bench.clock.advance(LIFE);
+  const calls = ids.map((id) => manager.connection(id).getAccessToken());
+  await bench.presented(ids.length);
+  store.down = true;
+  await bench.clock.advance(1_000);
+  await Promise.all(calls);
+  isSlow = true;
+  let open = true;
+  const closed = manager.close({ timeoutMs: 1_000 }).finally(() => {
+    open = false;
+  });
+  await bench.clock.advance(1_000);
+  // Time passes for the place alone: sealing takes as long as it takes.
+  while (open) await (waiting > 0 ? bench.clock.advance(1_000) : bench.clock.settle());
+  await closed;
+  expect(said.filter((text) => text.includes('was written down, sealed'))).toHaveLength(ids.length);
+});

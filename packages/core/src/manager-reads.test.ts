@@ -1,0 +1,59 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { BusyStore } from './busy-store.fixture.ts';
+import { Bench } from './manager.fixture.ts';
+
+const REVALIDATE_MS = 30_000;
+let bench: Bench;
+let store: BusyStore;
+afterEach(() => bench.close());
+
+async function connected() {
+  const opened = await Bench.connected(new BusyStore());
+  ({ bench, store } = opened);
+  const token = await opened.connection.getAccessToken();
+  return { ...opened, token };
+}
+
+const hang = (): void => {
+  store.read = () => new Promise<never>(() => undefined);
+};
+
+describe('a connection in use', () => {
+  it('is read again in the background at half its time, so that no call waits for that', async () => {
+    const { connection, token } = await connected();
+    const before = store.reads;
+    await bench.clock.advance(REVALIDATE_MS / 2 - 1_000);
+    await connection.getAccessToken();
+    await bench.clock.settle(20);
+    expect(store.reads).toBe(before);
+    await bench.clock.advance(1_000);
+    await connection.getAccessToken();
+    await bench.clock.settle(20);
+    expect(store.reads).toBe(before + 1);
+    await bench.clock.advance(REVALIDATE_MS / 2);
+    hang();
+    let answer: string | null = null;
+    connection.getAccessToken().then(
+      (given) => {
+        answer = given;
+      },
+      () => undefined,
+    );
+    await bench.clock.settle(20);
+    expect(answer).toBe(token);
+  });
+});
+
+describe('a read that never ends', () => {
+  it('F43 does not stand in the way of those that follow', async () => {
+    const { start, token } = await connected();
+    const read = store.read.bind(store);
+    const ann = start().connection('ann');
+    hang();
+    const first = ann.getAccessToken({ waitMs: 2_000 });
+    await expect(bench.clock.advanceUntil(first)).rejects.toMatchObject({ code: 'store_unavailable' });
+    store.read = read;
+    await bench.clock.advance(10_000);
+    expect(await ann.getAccessToken()).toBe(token);
+  });
+});

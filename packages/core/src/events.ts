@@ -40,7 +40,8 @@ export class EventHub {
     for (const listener of this.#listeners.get(event) ?? []) {
       try {
         const result: unknown = (listener as (event: HighQEvents[E]) => unknown)(data);
-        if (result instanceof Promise) result.catch(onError);
+        // Also one of another realm, or of a library.
+        if (result) Promise.resolve(result).catch(onError);
       } catch (error) {
         onError(error);
       }

@@ -30,6 +30,18 @@ async function twoEntries() {
 }
 
 describe('file journal', () => {
+  it('tells which connections it has, also beside a file that somebody left there', async () => {
+    const { dir, journal } = await twoEntries();
+    await journal.append(entryAt(1, { connectionId: 'other' }));
+    await journal.append(entryAt(1, { registration: 'another' }));
+    const taken = new Set(readdirSync(dir));
+    const free = ['a0', 'a1', 'a2', 'a3', 'a4'].find((name) => !taken.has(name)) ?? '';
+    writeFileSync(join(dir, free), 'a note');
+    expect([...((await journal.connections?.(REGISTRATION)) ?? [])].sort()).toEqual(
+      [CONNECTION, 'other'].sort(),
+    );
+  });
+
   it('makes missing folders and keeps all of it from others, ids out of every name', async () => {
     const root = journalFolder();
     const dir = join(root, 'a', 'b');

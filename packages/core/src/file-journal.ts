@@ -114,13 +114,10 @@ class FileJournal implements Journal {
   connections(registration: string): Promise<readonly string[]> {
     return this.#run(undefined, 'read', async () => {
       const ids = new Set<string>();
-      for (const name of await readdir(this.dir)) {
-        if (!FOLDER_NAME.test(name)) continue;
-        const folder = join(this.dir, name);
-        const seen = new Map<string, Found | null>();
-        await readNew(folder, await this.#list({ folder, prefix: '' }), seen);
-        for (const entry of seen.values())
-          if (entry?.registration === registration) ids.add(entry.connectionId);
+      for (const found of await readdir(this.dir, { withFileTypes: true })) {
+        if (!FOLDER_NAME.test(found.name) || found.isFile()) continue;
+        const entries = await this.#settled({ folder: join(this.dir, found.name), prefix: '' });
+        for (const entry of entries) if (entry.registration === registration) ids.add(entry.connectionId);
       }
       return [...ids];
     });
@@ -186,18 +183,22 @@ class FileJournal implements Journal {
 
   /** The sound entries of this grant: what a file says counts, not its name. */
   async #find(registration: string, connectionId: string): Promise<Found[]> {
-    const place = this.#place(registration, connectionId);
+    const found = await this.#settled(this.#place(registration, connectionId));
+    return found.filter(
+      (entry) => entry.registration === registration && entry.connectionId === connectionId,
+    );
+  }
+
+  async #settled(place: Place): Promise<Found[]> {
     const seen = new Map<string, Found | null>();
     // A listing is no snapshot: it may miss an entry that is written meanwhile and also its predecessor, unlinked
     // meanwhile. The second one has the later of the two. A file that is gone before it was read also has a successor.
     for (let listings = 1; listings <= MAX_LISTINGS; listings += 1) {
       const complete = await readNew(place.folder, await this.#list(place), seen);
       if (!complete || listings === 1) continue;
-      return [...seen.values()]
-        .filter((entry) => entry?.registration === registration && entry.connectionId === connectionId)
-        .filter((entry) => entry !== null);
+      return [...seen.values()].filter((entry) => entry !== null);
     }
-    throw new Error('The files of this grant vanish all the time.');
+    throw new Error('The files here vanish all the time.');
   }
 
   async #list({ folder, prefix }: Place): Promise<string[]> {

@@ -49,15 +49,22 @@ export function leftAt({ history }: Pick<GrantRecord, 'history'>): number | null
   return history.findLast(({ event }) => event === 'disconnected')?.at ?? null;
 }
 
-/** Its person left while its code was on the way, and who wrote it down did not know of that (T8). */
+/** Somebody has left after that, and who wrote this record did not know of it. */
+export function hasLeftSince(
+  record: Pick<GrantRecord, 'history'>,
+  begunAt: number | null | undefined,
+  { leftAt: left = null }: Above,
+): boolean {
+  return left !== null && leftAt(record) !== left && (begunAt ?? left) < left;
+}
+
+/** Its person left while its code was on the way (T8). */
 function wasLeft(record: GrantRecord, above: Above): boolean {
   const { access, authorizedAt, generation, history } = record;
-  const left = above.leftAt ?? null;
-  if (left === null || generation !== 1 || leftAt(record) === left) return false;
   // An import sends nothing, and its tokens may be older than itself.
   const by = history.findLast(({ event }) => SIGN_INS.has(event))?.event;
-  const begunAt = (by === 'authorized' ? access?.issuedAt : null) ?? authorizedAt ?? left;
-  return begunAt < left;
+  const begunAt = (by === 'authorized' ? access?.issuedAt : null) ?? authorizedAt;
+  return generation === 1 && hasLeftSince(record, begunAt, above);
 }
 
 /** Of the sign-in that stands, and written before that took the place of one that it had crossed. */

@@ -119,4 +119,24 @@ describe('a sign-in that was under way when its person left', () => {
     await crossing.outcome(next, 'a token');
     expect((await next.ann.fetch('6/sites')).status).toBe(200);
   });
+
+  it('T8 F82 is not shown for its person to confirm, out of a rescue folder', async () => {
+    const { bench } = crossing;
+    const [one, two] = [crossing.start(), crossing.start()];
+    const code = await crossing.code();
+    bench.emulator.faults.add({ match: { endpoint: 'token' }, kind: 'delay', delayMs: 5_000, times: 1 });
+    const ended = one.ann.exchangeCode(code, { confirm: true }).catch((error: unknown) => error);
+    await vi.waitFor(() => expect(crossing.count('presented', 'code')).toBe(1));
+    await bench.clock.advance(1_000);
+    await two.ann.disconnect();
+    one.link.down = true;
+    await crossing.pass(4_000);
+    await crossing.stop(one);
+    await ended;
+    expect(await filesIn(dir)).toHaveLength(1);
+    const next = crossing.start();
+    await crossing.outcome(next, 'not_connected');
+    expect(await next.ann.status()).not.toHaveProperty('pending');
+    expect(next.link.writes).toHaveLength(0);
+  });
 });

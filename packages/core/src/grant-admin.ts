@@ -6,7 +6,7 @@ import { refreshEndsAt } from './expiry.ts';
 import type { GrantNews } from './grant-news.ts';
 import type { Found, GrantRepository } from './grant-repository.ts';
 import type { HeldGrant } from './held-grant.ts';
-import { hasBeen } from './journal-standing.ts';
+import { hasBeen, leftAt } from './journal-standing.ts';
 import type { Journals } from './journals.ts';
 import type { LastRescue } from './last-rescue.ts';
 import { asOf, pairOf } from './new-pair.ts';
@@ -94,7 +94,7 @@ export class GrantAdmin {
     const build = options.confirm
       ? this.#pendingBuilder(next, issuedAt)
       : this.#authorizedBuilder(grant, next, { event: 'authorized', begunAt: issuedAt, epochBefore });
-    await this.#stand(grant, epochBefore, build);
+    await this.#stand(grant, before, epochBefore, build);
     for (const anomaly of anomalies) this.#d.news.anomaly(grant, anomaly, 'in the token response');
   }
 
@@ -137,7 +137,7 @@ export class GrantAdmin {
     const epochBefore = newestBefore(before);
     const about = { event: 'imported', begunAt: before.time.store, epochBefore } as const;
     const build = this.#authorizedBuilder(grant, next, about);
-    await pinned(grant, () => this.#stand(grant, epochBefore, build));
+    await pinned(grant, () => this.#stand(grant, before, epochBefore, build));
   }
 
   /** `pendingId`: the account that the person was shown; another one in its place is not confirmed. */
@@ -158,7 +158,7 @@ export class GrantAdmin {
     const next: NewPair = { pair, access, refresh, userEmail };
     const about = { event: 'confirmed', begunAt, epochBefore: record.epoch, authorizationId: id } as const;
     const confirmed = this.#authorizedBuilder(grant, next, about);
-    await this.#stand(grant, record.epoch, (current, at, known) => {
+    await this.#stand(grant, before, record.epoch, (current, at, known) => {
       // Confirmed or rejected by another click meanwhile: the pair may have been rotated since.
       const stands = current.authorizationId === id || current.sibling?.authorizationId === id;
       if (!stands && current.pending?.id !== id) throw nothing();
@@ -240,13 +240,19 @@ export class GrantAdmin {
   }
 
   /**
-   * Writes a grant that was received, for as long as it takes (I5). A tombstone that came meanwhile wins; of two
-   * authorizations the last write wins.
+   * Writes a grant that was received, for as long as it takes (I5). A tombstone that came meanwhile wins, also where its person
+   * has come back since; of two authorizations the last write wins.
    */
-  async #stand(grant: HeldGrant, epochBefore: number, build: Build): Promise<void> {
+  async #stand(grant: HeldGrant, before: Found, epochBefore: number, build: Build): Promise<void> {
     const { timings } = this.#d.options;
+    const leftBefore = before.snapshot ? leftAt(before.snapshot.record) : null;
+    const hasLeft = (record: GrantRecord): boolean => {
+      if (record.disconnectedAt !== null) return record.epoch > epochBefore;
+      const left = leftAt(record);
+      return left !== null && left !== leftBefore && left > before.time.store;
+    };
     const guarded: Change<GrantRecord | null, GrantRecord> = (record, at, pair) => {
-      if (record && record.disconnectedAt !== null && record.epoch > epochBefore) {
+      if (record && hasLeft(record)) {
         throw new SignInError(
           'This connection was disconnected while the sign-in was under way. Start it again.',
           { connectionId: grant.id, reason: 'disconnected_meanwhile' },

@@ -2,6 +2,8 @@ import type { GrantRecord } from './record.ts';
 
 /** What of a journal's entries has a place beside, or above, what the store has. Pure. */
 
+export const SIGN_INS: ReadonlySet<string> = new Set(['authorized', 'imported', 'confirmed']);
+
 export interface Place {
   readonly epoch: number;
   readonly generation: number;
@@ -21,6 +23,8 @@ export interface Above extends Place {
   /** As in the record. */
   readonly rejectedId?: string | null;
   readonly gaveWay?: GrantRecord['gaveWay'];
+  /** When somebody left last, store's clock. */
+  readonly leftAt?: number | null;
 }
 
 /** Of two sign-ins that are known. */
@@ -37,7 +41,30 @@ export function standingOf(record: GrantRecord): Above {
     const { fingerprint, issuedAt } = refresh;
     reached.push({ authorizationId: other, generation: theirs, fingerprint, issuedAt });
   }
-  return { epoch, generation, authorizationId, reached, rejectedId, gaveWay };
+  return { epoch, generation, authorizationId, reached, rejectedId, gaveWay, leftAt: leftAt(record) };
+}
+
+/** When somebody left this connection last, as far as its row remembers. */
+export function leftAt({ history }: Pick<GrantRecord, 'history'>): number | null {
+  return history.findLast(({ event }) => event === 'disconnected')?.at ?? null;
+}
+
+/** Somebody has left after that, and who wrote this record did not know of it. */
+export function hasLeftSince(
+  record: Pick<GrantRecord, 'history'>,
+  begunAt: number | null | undefined,
+  { leftAt: left = null }: Above,
+): boolean {
+  return left !== null && leftAt(record) !== left && (begunAt ?? left) < left;
+}
+
+/** Its person left while its code was on the way (T8). */
+function wasLeft(record: GrantRecord, above: Above): boolean {
+  const { access, authorizedAt, generation, history } = record;
+  // An import sends nothing, and its tokens may be older than itself.
+  const by = history.findLast(({ event }) => SIGN_INS.has(event))?.event;
+  const begunAt = (by === 'authorized' ? access?.issuedAt : null) ?? authorizedAt;
+  return generation === 1 && hasLeftSince(record, begunAt, above);
 }
 
 /** Of the sign-in that stands, and written before that took the place of one that it had crossed. */
@@ -78,13 +105,13 @@ export function hasBeen(record: GrantRecord, authorizationId: string): boolean {
 
 /**
  * Written down by a sign-in under a place of its own, while the store had taken that under another, or its person had rejected
- * it: what was made of it since must not be undone. Or the one beside which it was to stand has been renewed since.
+ * it, or left: what was made of it since must not be undone. Or the one beside which it was to stand has been renewed since.
  */
 export function isPassed(record: GrantRecord, above: Above): boolean {
   const { authorizationId, authorizedAt, generation, refresh, sibling } = record;
   if (authorizationId === null) return false;
-  if (authorizationId === above.rejectedId) return true;
-  if (hasGivenWay(above, record)) return true;
+  if (authorizationId === above.rejectedId || hasGivenWay(above, record) || wasLeft(record, above))
+    return true;
   const [own] = above.reached ?? [];
   const proved =
     own && sibling?.authorizationId === own.authorizationId && sibling.generation < own.generation;

@@ -5,6 +5,7 @@ import type { Journal, JournalEntry } from './journal.ts';
 import {
   type Above,
   areTwo,
+  hasLeftSince,
   hasMoved,
   isPassed,
   mayHaveCrossed,
@@ -73,7 +74,8 @@ export class Journals {
     for (const { entry, parsed } of found) {
       // An account to be confirmed is beside the pair, in an entry of any position.
       const waits = parsed?.pending ?? null;
-      if (waits && waits.epoch > (pending?.epoch ?? 0)) pending = waits;
+      const isLeft = parsed !== null && waits !== null && hasLeftSince(parsed, waits.begunAt, above);
+      if (waits && !isLeft && waits.epoch > (pending?.epoch ?? 0)) pending = waits;
       if (compareGrants(entry, above) === 0 && entry.at >= (answer?.at ?? 0)) {
         const quarantine = parsed?.quarantine;
         if (quarantine?.generation === entry.generation) answer = { quarantine, at: entry.at };

@@ -1,5 +1,5 @@
 import type { JournalledPair } from './flight.ts';
-import { areTwo, hasGivenWay } from './journal-standing.ts';
+import { areTwo, hasGivenWay, SIGN_INS } from './journal-standing.ts';
 import type { GrantRecord, TokenPair } from './record.ts';
 import type { HistoryEntry } from './status.ts';
 import { beside, contestedBy, givenWay, HISTORY_LENGTH, TAKES_PLACE, withHistory } from './transitions.ts';
@@ -8,8 +8,6 @@ import { beside, contestedBy, givenWay, HISTORY_LENGTH, TAKES_PLACE, withHistory
 
 /** A pair that waited longer than this in a journal is not trusted without a person. */
 export const JOURNAL_LIFE_MS = 30 * 86_400_000;
-
-const SIGN_INS: ReadonlySet<string> = new Set(['authorized', 'imported', 'confirmed']);
 
 /** What the history says of a grant that was brought in from where it was written down. */
 const FROM_JOURNAL = 'from a journal';

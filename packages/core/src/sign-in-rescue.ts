@@ -5,7 +5,7 @@ import { standingOf } from './journal-standing.ts';
 import type { Journals } from './journals.ts';
 import type { ResolvedOptions } from './options.ts';
 import { inTime } from './patience.ts';
-import { compareGrants, type GrantRecord, type TokenPair } from './record.ts';
+import { compareGrants, EMPTY_RECORD, type GrantRecord, type TokenPair } from './record.ts';
 import { beside, swapped, uncertain, unknownOf } from './transitions.ts';
 
 interface Dependencies {
@@ -84,24 +84,29 @@ export class SignInRescue {
   async handOver(grant: HeldGrant, kept: Promise<void>, inHand: GrantRecord | undefined): Promise<void> {
     const record = grant.snapshot?.record;
     if (!record || record.sibling?.authorizationId) return;
-    await this.forget(grant, kept, inHand, async () => {
-      const { below } = await this.#d.journals.newest(grant.slot, standingOf(record));
-      return !below;
-    });
+    await this.forget(grant, kept, inHand);
   }
 
-  /** `inHand`: what the store has, or what it has turned down, must not come back from there. */
+  /**
+   * `inHand`: what the store has, or what it has turned down, must not come back from there. Nothing is forgotten where another
+   * sign-in was written down there, which no store has taken.
+   */
   async forget(
     { slot, snapshot }: HeldGrant,
     kept: Promise<void>,
     inHand: GrantRecord | undefined,
-    may = async (): Promise<boolean> => true,
   ): Promise<void> {
     const { clock, journals, options } = this.#d;
-    const records = [inHand, snapshot?.record].filter((record) => record !== undefined);
-    const upTo = records.sort(compareGrants).at(-1);
+    const row = snapshot?.record ?? null;
+    const upTo = [inHand, row]
+      .filter((record) => record != null)
+      .sort(compareGrants)
+      .at(-1);
     const forgotten = kept.then(async () => {
-      if (upTo && (await may())) await journals.forget(slot, upTo);
+      if (!upTo) return;
+      const { entry, below } = await journals.newest(slot, standingOf(row ?? EMPTY_RECORD));
+      const isOther = entry !== null && entry.record.authorizationId !== upTo.authorizationId;
+      if (!isOther && !below) await journals.forget(slot, upTo);
     });
     const patience = { waitMs: options.timings.persistBudgetMs, deadline: 0, signal: undefined };
     await inTime(clock, forgotten, patience).catch(() => undefined);

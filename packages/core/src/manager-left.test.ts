@@ -1,0 +1,142 @@
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
+import { Crossing, filesIn, rescueFolder } from './crossing.fixture.ts';
+import { MINUTE } from './manager.fixture.ts';
+
+let crossing: Crossing;
+let dir: string;
+
+beforeEach(async () => {
+  dir = await rescueFolder();
+  crossing = await Crossing.open();
+});
+afterEach(async () => {
+  await crossing.close();
+  vi.unstubAllEnvs();
+});
+
+const account = async ({ ann }: { ann: ReturnType<typeof crossing.start>['ann'] }) =>
+  (await ann.status()).authorizedAt;
+
+describe('a sign-in that was under way when its person left', () => {
+  it.each(['nobody', 'an older grant'])(
+    'T8 F103 does not come back from a rescue folder, over %s',
+    async (over) => {
+      const { bench } = crossing;
+      const [one, two] = [crossing.start(), crossing.start()];
+      if (over !== 'nobody') await bench.signIn(two.ann);
+      await bench.clock.advance(MINUTE);
+      const signIn = await crossing.signingIn(one, 5_000);
+      await bench.clock.advance(1_000);
+      await two.ann.disconnect();
+      one.link.down = true;
+      await crossing.pass(4_000);
+      await crossing.stop(one);
+      await signIn.ended;
+      expect(await filesIn(dir)).toHaveLength(1);
+      const next = crossing.start();
+      await crossing.outcome(next, 'not_connected');
+      expect(next.link.writes).toHaveLength(0);
+      expect(bench.refreshes).toBe(0);
+    },
+  );
+
+  it('T8 F103 does not come back from a rescue folder over, or beside, one that came after that', async () => {
+    const { bench } = crossing;
+    const [one, two] = [crossing.start(), crossing.start()];
+    const signIn = await crossing.signingIn(one, 5_000);
+    await bench.clock.advance(1_000);
+    await two.ann.disconnect();
+    await bench.clock.advance(1_000);
+    const again = await crossing.signingIn(two, 6_000);
+    one.link.down = true;
+    await crossing.pass(3_000);
+    await crossing.stop(one);
+    await signIn.ended;
+    await crossing.pass(6_000);
+    await again.ended;
+    const at = await account(two);
+    const next = crossing.start();
+    await crossing.outcome(next, 'a token');
+    expect(next.link.writes).toHaveLength(0);
+    expect(await account(next)).toBe(at);
+    // Nor when that one has ended.
+    await bench.signIn(crossing.start().manager.connection('bob'));
+    await bench.clock.advance(31 * MINUTE);
+    await crossing.outcome(next, 'reauthorization_required');
+    expect(bench.refreshes).toBe(1);
+  });
+
+  it('T8 is not written over the one with which that person came back', async () => {
+    const { bench } = crossing;
+    const [one, two] = [crossing.start(), crossing.start()];
+    const signIn = await crossing.signingIn(one, 5_000);
+    await bench.clock.advance(1_000);
+    await two.ann.disconnect();
+    await bench.clock.advance(1_000);
+    await two.ann.exchangeCode(await crossing.code());
+    const at = await account(two);
+    await crossing.pass(5_000);
+    expect(await signIn.ended).toMatchObject({ code: 'sign_in', reason: 'disconnected_meanwhile' });
+    expect(await account(crossing.start())).toBe(at);
+  });
+
+  it('F85 one of after that is restored', async () => {
+    const { bench } = crossing;
+    const [one, two] = [crossing.start(), crossing.start()];
+    await bench.signIn(two.ann);
+    await bench.clock.advance(1_000);
+    await two.ann.disconnect();
+    await bench.clock.advance(1_000);
+    const signIn = await crossing.signingIn(one, 5_000);
+    one.link.down = true;
+    await crossing.pass(5_000);
+    await crossing.stop(one);
+    await signIn.ended;
+    await crossing.outcome(crossing.start(), 'a token');
+  });
+
+  it('I5 takes only itself back from a rescue folder, and not one that came after that', async () => {
+    const { bench } = crossing;
+    const one = crossing.start({ refresh: { background: 'await' } });
+    const two = crossing.start();
+    const signIn = await crossing.signingIn(one, 6_000);
+    await bench.clock.advance(1_000);
+    await two.ann.disconnect();
+    await bench.clock.advance(1_000);
+    const again = await crossing.signingIn(two, 1_000);
+    for (const { link } of [one, two]) link.down = true;
+    await crossing.pass(1_000);
+    await crossing.stop(two);
+    await again.ended;
+    one.link.down = true;
+    await crossing.pass(4_000);
+    for (let n = 0; n < 14; n += 1) await crossing.pass(1_000);
+    await vi.waitFor(async () => expect(await filesIn(dir)).toHaveLength(2));
+    one.link.down = false;
+    await crossing.pass(3_000);
+    expect(await signIn.ended).toMatchObject({ reason: 'disconnected_meanwhile' });
+    const next = crossing.start();
+    await crossing.outcome(next, 'a token');
+    expect((await next.ann.fetch('6/sites')).status).toBe(200);
+  });
+
+  it('T8 F82 is not shown for its person to confirm, out of a rescue folder', async () => {
+    const { bench } = crossing;
+    const [one, two] = [crossing.start(), crossing.start()];
+    const code = await crossing.code();
+    bench.emulator.faults.add({ match: { endpoint: 'token' }, kind: 'delay', delayMs: 5_000, times: 1 });
+    const ended = one.ann.exchangeCode(code, { confirm: true }).catch((error: unknown) => error);
+    await vi.waitFor(() => expect(crossing.count('presented', 'code')).toBe(1));
+    await bench.clock.advance(1_000);
+    await two.ann.disconnect();
+    one.link.down = true;
+    await crossing.pass(4_000);
+    await crossing.stop(one);
+    await ended;
+    expect(await filesIn(dir)).toHaveLength(1);
+    const next = crossing.start();
+    await crossing.outcome(next, 'not_connected');
+    expect(await next.ann.status()).not.toHaveProperty('pending');
+    expect(next.link.writes).toHaveLength(0);
+  });
+});

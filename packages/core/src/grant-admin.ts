@@ -5,8 +5,8 @@ import { isHighQError, SignInError, StoreUnavailableError } from './errors.ts';
 import { refreshEndsAt } from './expiry.ts';
 import type { GrantNews } from './grant-news.ts';
 import type { Found, GrantRepository } from './grant-repository.ts';
-import type { HeldGrant } from './held-grant.ts';
-import { hasBeen, leftAt } from './journal-standing.ts';
+import { type HeldGrant, pinned } from './held-grant.ts';
+import { hasBeen, hasLeftMeanwhile } from './journal-standing.ts';
 import type { Journals } from './journals.ts';
 import type { LastRescue } from './last-rescue.ts';
 import { asOf, pairOf } from './new-pair.ts';
@@ -245,14 +245,9 @@ export class GrantAdmin {
    */
   async #stand(grant: HeldGrant, before: Found, epochBefore: number, build: Build): Promise<void> {
     const { timings } = this.#d.options;
-    const leftBefore = before.snapshot ? leftAt(before.snapshot.record) : null;
-    const hasLeft = (record: GrantRecord): boolean => {
-      if (record.disconnectedAt !== null) return record.epoch > epochBefore;
-      const left = leftAt(record);
-      return left !== null && left !== leftBefore && left > before.time.store;
-    };
+    const begun = { record: before.snapshot?.record ?? EMPTY_RECORD, at: before.time.store, epochBefore };
     const guarded: Change<GrantRecord | null, GrantRecord> = (record, at, pair) => {
-      if (record && hasLeft(record)) {
+      if (record && hasLeftMeanwhile(record, begun)) {
         throw new SignInError(
           'This connection was disconnected while the sign-in was under way. Start it again.',
           { connectionId: grant.id, reason: 'disconnected_meanwhile' },
@@ -387,15 +382,6 @@ export class GrantAdmin {
       }
       found = written;
     }
-  }
-}
-
-async function pinned<T>(grant: HeldGrant, work: () => Promise<T>): Promise<T> {
-  grant.signingIn += 1;
-  try {
-    return await work();
-  } finally {
-    grant.signingIn -= 1;
   }
 }
 

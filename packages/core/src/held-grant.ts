@@ -217,3 +217,13 @@ function standOf(snapshot: Snapshot | null): string {
   const { epoch, generation, dead } = snapshot?.record ?? EMPTY_RECORD;
   return `${epoch}.${generation}.${dead?.reason}`;
 }
+
+/** It stays in memory while somebody signs in. */
+export async function pinned<T>(grant: HeldGrant, work: () => Promise<T>): Promise<T> {
+  grant.signingIn += 1;
+  try {
+    return await work();
+  } finally {
+    grant.signingIn -= 1;
+  }
+}

@@ -58,6 +58,16 @@ export function hasLeftSince(
   return left !== null && leftAt(record) !== left && (begunAt ?? left) < left;
 }
 
+/** The same of a sign-in under way. `begun`: the row as it was before anything was sent. */
+export function hasLeftMeanwhile(
+  now: GrantRecord,
+  begun: { readonly record: GrantRecord; readonly at: number; readonly epochBefore: number },
+): boolean {
+  if (now.disconnectedAt !== null) return now.epoch > begun.epochBefore;
+  const left = leftAt(now);
+  return left !== null && left !== leftAt(begun.record) && left > begun.at;
+}
+
 /** Its person left while its code was on the way (T8). */
 function wasLeft(record: GrantRecord, above: Above): boolean {
   const { access, authorizedAt, generation, history } = record;

@@ -84,6 +84,11 @@ function rescued(seed: number): Plan {
       if (often(`${round} close ${one}`, 0.85)) add('close', one, ends + at(`${round} end ${one}`, 0, 2_000));
     for (let n = 0; n < 6; n += 1)
       add('force', any(`${round} ${n}`), ends + at(`${round} force ${n}`, 0, 20 * MINUTE));
+    if (often(`${round} leaves`, 0.2)) {
+      add('disconnect', any(`${round} leaves`), start + at(`${round} leaves at`, 1, 10_000));
+      if (often(`${round} returns`, 0.5))
+        add('sign-in', any(`${round} returns`), start + at(`${round} returns at`, 10_001, 60_000));
+    }
     if (often(`${round} more`, 0.4)) {
       const one = any(`${round} more`);
       const when = ends + at(`${round} more at`, 30_000, 15 * MINUTE);

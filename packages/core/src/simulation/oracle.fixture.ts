@@ -83,8 +83,12 @@ export class Oracle {
   /** Of whom a process said aloud that it cannot open what another had just written, and so not write what it holds. */
   readonly unwritable = new Set<string>();
   readonly #nameless = new Set<string>();
+  /** Pairs of which no reader has seen more than that they are there. */
+  readonly #unread = new Set<string>();
   readonly #signingIn = new Map<string, Map<symbol, SimProcess>>();
-  /** Who signed in three times at once: a row has room for one pair beside the one that stands. */
+  /** How many others each sign-in has crossed. */
+  readonly #met = new Map<symbol, number>();
+  /** Whose sign-in has crossed two others: a row has room for one pair beside the one that stands. */
   readonly #crowded = new Set<string>();
   storeHinderedUntil = 0;
   readonly #provider: Provider;
@@ -254,7 +258,10 @@ export class Oracle {
     if (before && before.epoch < next.epoch) this.#grantEnded.set(id, now);
     if (next.disconnectedAt !== null && before?.disconnectedAt !== next.disconnectedAt) {
       this.#disconnected.set(id, { at: now, epoch: next.epoch });
-      for (const family of this.#provider.families) if (family.user === id) this.#left.add(family.id);
+      // A repair may tell of it late.
+      const leftAt = next.disconnectedAt - (this.#world.storeNow() - now);
+      for (const { id: grant, user, refreshTokens } of this.#provider.families)
+        if (user === id && (refreshTokens[0]?.issuedAt ?? 0) <= leftAt) this.#left.add(grant);
       this.#everLeft.add(id);
     }
     if (next.dead && before && !before.dead && compare(next, before) === 0)
@@ -276,6 +283,8 @@ export class Oracle {
     if (other) this.violated('I2', `${id}: grants ${other.id} and ${family.id} share epoch ${next.epoch}`);
     if (family.epoch === null || family.epoch < next.epoch) family.epoch = next.epoch;
     const previous = before?.refresh ? this.#provider.refreshTokens.get(before.refresh) : undefined;
+    if (this.#left.has(family.id) && this.#disconnected.has(id) && previous?.family !== family)
+      this.violated('T8', `${id}: grant ${family.id} is there again although its person has left it`);
     if (previous && before?.epoch === next.epoch && previous.family !== family) {
       this.violated('I2', `${id}: epoch ${next.epoch} took a write of another grant`);
     }
@@ -552,6 +561,8 @@ export class Oracle {
         fate.receivedAt = this.#world.now();
       }
     }
+    if (grant && outcome.kind === 'unusable' && outcome.refreshToken === null)
+      this.#unread.add(grant.refresh.text);
     // Half an answer names no account: it is not kept beside one, which might be somebody else's.
     if (grant && outcome.kind === 'unusable' && !sent.token) this.#nameless.add(grant.refresh.family.user);
     if (grant && outcome.kind === 'ok' && !sent.token)
@@ -564,8 +575,11 @@ export class Oracle {
 
   signingIn(process: SimProcess, id: string, under: symbol): void {
     const all = this.#signingIn.get(id) ?? new Map<symbol, SimProcess>();
+    const others = [...all].filter(([, { alive }]) => alive).map(([other]) => other);
     this.#signingIn.set(id, all.set(under, process));
-    if ([...all.values()].filter(({ alive }) => alive).length > 2) this.#crowded.add(id);
+    this.#met.set(under, others.length);
+    for (const other of others) this.#met.set(other, (this.#met.get(other) ?? 0) + 1);
+    if ([under, ...others].some((one) => (this.#met.get(one) ?? 0) > 1)) this.#crowded.add(id);
   }
 
   signedIn(id: string, under: symbol): void {
@@ -687,11 +701,22 @@ export class Oracle {
       .flatMap(({ refreshTokens }) => refreshTokens)
       .filter((token) => this.#provider.isLive(token));
     const kept = live.find(({ text, family }) => {
+      if (this.#unread.has(text) && this.#hasCrossed(family)) return false;
       const { storedAt, journaled, receivedBy, waited } = this.#fate(text);
       const isInHand = family.epoch !== null && receivedBy?.alive === true;
-      return !waited && (isInHand || journaled.length > 0 || (family.epoch !== null && storedAt !== null));
+      // A machine that slept, or whose clock was set, may have dated it below what came before it.
+      const isWritten = journaled.length > 0 && (receivedBy?.steady === true || storedAt !== null);
+      return !waited && (isInHand || isWritten || (family.epoch !== null && storedAt !== null));
     });
     return kept ? this.#name(kept) : null;
+  }
+
+  /** Of such a one an answer that nobody could read has no place but in the row, as long as it stands there. */
+  #hasCrossed({ id, user, refreshTokens: [first] }: Family): boolean {
+    return this.#provider.families.some((other) => {
+      const madeAt = other.refreshTokens[0]?.issuedAt ?? Number.NEGATIVE_INFINITY;
+      return other.id !== id && other.user === user && Math.abs(madeAt - (first?.issuedAt ?? 0)) < FLIGHT_MS;
+    });
   }
 
   /** A sign-in's pair that came back to a process which lived on, and was written nowhere. */

@@ -11,6 +11,7 @@ const SETTLE_MS = 5_000;
 const FLIGHT_MS = 150_000;
 const REVALIDATE_MS = 30_000;
 const HOUR_MS = 3_600_000;
+const LATE_MS = 2_000;
 /** What a process's idea of the store's time may be off by, and what is too little to be handed out. */
 const VALID_MS = 60_000;
 
@@ -169,12 +170,13 @@ export class Oracle {
 
   // The store
 
-  readAnswered(process: SimProcess, id: string, row: StoreRow | null): void {
+  readAnswered(process: SimProcess, id: string, row: StoreRow | null, askedAt = this.now): void {
     const known = this.#known(process, id);
     known.readAt = this.#world.now();
     const glances = process.glances.get(id) ?? 0;
     process.glances.set(id, Math.max(0, glances - 1));
-    if (glances > 0 || !row) return;
+    // One that lay unread counts where the next one is answered: nobody can tell the time by it.
+    if (glances > 0 || !row || this.now - askedAt > LATE_MS) return;
     const view = viewOf(row.body);
     // One whose own pair does not open here is told of as unreadable, whatever else of it does.
     if (view.connected && view.tokens?.startsWith('plain.') === false) return;

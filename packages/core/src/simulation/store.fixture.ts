@@ -175,6 +175,7 @@ export class StoreView implements TokenStore {
     const grant = key.kind === 'grant';
     const mode = this.#process.mode.get(key.id);
     const point = grant ? (mode ? (`read.${mode}` as const) : 'read') : 'gate.read';
+    const askedAt = this.#oracle.now;
     return this.#ask(
       point,
       () => {
@@ -183,7 +184,7 @@ export class StoreView implements TokenStore {
         return { row: grant ? this.#shown(row) : row, now: this.#store.now() };
       },
       ({ row }) => {
-        if (grant) this.#oracle.readAnswered(this.#process, key.id, row);
+        if (grant) this.#oracle.readAnswered(this.#process, key.id, row, askedAt);
       },
     );
   }

@@ -116,7 +116,7 @@ describe('two sign-ins of one person that cross, where the provider keeps the ne
 });
 
 describe('what goes beside another sign-in', () => {
-  it('F60 is told of while it is in memory only', async () => {
+  it('F44 is told of while it is in memory only', async () => {
     const start = await open();
     const [live, dead, third] = [start(), start(), start()];
     const [first, second] = await twoCodes();

@@ -152,7 +152,7 @@ it('F74 F60f brings what is in the rescue folder into the store, and leaves noth
   expect(await start(retired).connection('ann').getAccessToken()).toBe(token);
 });
 
-it('F60 F74 does not wait without end for a pair that the store does not take', async () => {
+it('F74 does not wait without end for a pair that the store does not take', async () => {
   const store = new FlakyStore();
   const { manager, connection } = await connected(store, { journal: await journalOf('store') });
   const cas = store.cas.bind(store);

@@ -124,12 +124,12 @@ describe('the response deadline', () => {
       const { endpoint } = endpointFor(peer.url, {
         http: { ca: CERTIFICATE },
         clock: systemClock,
-        timings: { ...timings(), responseMs: 20 },
+        timings: { ...timings(), responseMs: 500 },
       });
       const connection = await endpoint.connect();
       const outcome = await connection.send(REFRESH, () => {
         // Behind the write of the request, which follows in this turn, and behind the deadline, armed in the next.
-        systemClock.afterIo(() => systemClock.afterIo(() => peer.stopUntilAnswered(30)));
+        systemClock.afterIo(() => systemClock.afterIo(() => peer.stopUntilAnswered(600)));
         return true;
       });
       expect(outcome).toMatchObject(OK);

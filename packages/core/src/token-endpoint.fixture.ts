@@ -165,12 +165,14 @@ export async function turns(count: number): Promise<void> {
 const PEER_THREAD = `
 const { parentPort, workerData } = require('node:worker_threads');
 const { createServer } = require(workerData.tls ? 'node:tls' : 'node:net');
-const answered = new Int32Array(workerData.shared);
+const flags = new Int32Array(workerData.shared);
 const server = createServer(workerData.tls ?? {}, (socket) => {
   socket.setNoDelay(true).on('error', () => {});
   socket.once('data', async () => {
+    Atomics.store(flags, 0, 1);
+    Atomics.wait(flags, 1, 0);
     for (const part of workerData.parts) await new Promise((resolve) => socket.write(part, resolve));
-    Atomics.store(answered, 0, 1);
+    Atomics.store(flags, 2, 1);
   });
 });
 server.listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port));
@@ -178,7 +180,9 @@ server.listen(0, '127.0.0.1', () => parentPort.postMessage(server.address().port
 
 /** A peer that answers the first data it gets with `parts`, also while this thread stands still. */
 export async function startPeerThread(tls: boolean, parts: readonly string[]) {
-  const shared = new SharedArrayBuffer(4);
+  const shared = new SharedArrayBuffer(12);
+  const [asked, told, answered] = [0, 1, 2] as const;
+  const flags = new Int32Array(shared);
   const worker = new Worker(PEER_THREAD, {
     eval: true,
     workerData: { shared, parts, tls: tls ? TLS : null },
@@ -188,13 +192,18 @@ export async function startPeerThread(tls: boolean, parts: readonly string[]) {
   );
   return {
     url: tls ? `https://localhost:${port}` : `http://127.0.0.1:${port}`,
-    /** Keeps this thread from its events, as SIGSTOP does: until the whole answer is written, and `ms` more. */
+    /**
+     * As soon as the request is there, keeps this thread from its events, as SIGSTOP does: until the whole answer is written, and
+     * `ms` more.
+     */
     stopUntilAnswered(ms: number): void {
-      const answered = new Int32Array(shared);
-      const latest = systemClock.monotonic() + 10_000;
-      while (Atomics.load(answered, 0) === 0) {
-        if (systemClock.monotonic() > latest) throw new Error('the peer did not answer');
+      if (Atomics.load(flags, asked) === 0) {
+        systemClock.afterIo(() => this.stopUntilAnswered(ms));
+        return;
       }
+      Atomics.store(flags, told, 1);
+      Atomics.notify(flags, told);
+      while (Atomics.load(flags, answered) === 0);
       const until = systemClock.monotonic() + ms;
       while (systemClock.monotonic() < until);
     },

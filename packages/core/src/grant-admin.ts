@@ -202,7 +202,7 @@ export class GrantAdmin {
   #pendingBuilder(next: NewPair, begunAt: number): Build {
     const id = this.#d.options.random.id();
     return (record, at) => {
-      if (record.pending?.id === id || record.rejectedId === id || hasBeen(record, id)) return record;
+      if (record.pending?.id === id || record.rejectedIds.includes(id) || hasBeen(record, id)) return record;
       return withPending(record, asOf(next, at), {
         id,
         // Above all that waited before, also when the clock was set back: what is not counts as over.

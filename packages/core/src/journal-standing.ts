@@ -21,7 +21,7 @@ export interface Above extends Place {
     readonly issuedAt: number;
   }[];
   /** As in the record. */
-  readonly rejectedId?: string | null;
+  readonly rejectedIds?: readonly string[];
   readonly gaveWay?: GrantRecord['gaveWay'];
   /** When somebody left last, store's clock. */
   readonly leftAt?: number | null;
@@ -33,7 +33,7 @@ export function areTwo(one: string | null, other: string | null): boolean {
 }
 
 export function standingOf(record: GrantRecord): Above {
-  const { epoch, generation, authorizationId, refresh, sibling, rejectedId, gaveWay } = record;
+  const { epoch, generation, authorizationId, refresh, sibling, rejectedIds, gaveWay } = record;
   const issuedAt = refresh?.issuedAt ?? 0;
   const reached = [{ authorizationId, generation, fingerprint: refresh?.fingerprint, issuedAt }];
   if (sibling?.authorizationId) {
@@ -41,7 +41,7 @@ export function standingOf(record: GrantRecord): Above {
     const { fingerprint, issuedAt } = refresh;
     reached.push({ authorizationId: other, generation: theirs, fingerprint, issuedAt });
   }
-  return { epoch, generation, authorizationId, reached, rejectedId, gaveWay, leftAt: leftAt(record) };
+  return { epoch, generation, authorizationId, reached, rejectedIds, gaveWay, leftAt: leftAt(record) };
 }
 
 /** When somebody left this connection last, as far as its row remembers. */
@@ -120,8 +120,8 @@ export function hasBeen(record: GrantRecord, authorizationId: string): boolean {
 export function isPassed(record: GrantRecord, above: Above): boolean {
   const { authorizationId, authorizedAt, generation, refresh, sibling } = record;
   if (authorizationId === null) return false;
-  if (authorizationId === above.rejectedId || hasGivenWay(above, record) || wasLeft(record, above))
-    return true;
+  if (above.rejectedIds?.includes(authorizationId)) return true;
+  if (hasGivenWay(above, record) || wasLeft(record, above)) return true;
   const [own] = above.reached ?? [];
   const proved =
     own && sibling?.authorizationId === own.authorizationId && sibling.generation < own.generation;

@@ -11,7 +11,16 @@ import type {
 } from './flight.ts';
 import { standingOf } from './journal-standing.ts';
 import { meant, siblingFirst } from './machine-outcome.ts';
-import { clear, deathOf, done, hasAnswer, isOurs, settled, siblingUnreadable } from './machine-parts.ts';
+import {
+  clear,
+  deathOf,
+  done,
+  forgotten,
+  hasAnswer,
+  isOurs,
+  settled,
+  siblingUnreadable,
+} from './machine-parts.ts';
 import { compareGrants, EMPTY_RECORD, type GrantRecord, type Intent, type IntentKind } from './record.ts';
 import { carried, JOURNAL_LIFE_MS, restored, withCrossed } from './restoring.ts';
 import type { TokenOutcome } from './token-outcome.ts';
@@ -84,7 +93,11 @@ export function replayed(
   const both = crossed ? withCrossed(snapshot.record, crossed, time.store) : snapshot.record;
   if (both !== snapshot.record && (then.kind === 'look' || then.kind === 'decide'))
     return restore('crossed', both);
-  if (then.kind === 'look') return settled(snapshot, false);
+  if (then.kind === 'look') {
+    // Whoever left elsewhere leaves nothing behind here, either.
+    const isLeft = snapshot.record.disconnectedAt !== null;
+    return done({ kind: 'settled', snapshot, refreshed: false }, isLeft ? forgotten(snapshot.record) : []);
+  }
   // It proves the record's own token spent: presenting that again could only do harm. Too old to be written in itself.
   if ((entry || (answer && !held)) && then.kind !== 'bury') {
     if (snapshot.record.dead) return settled(snapshot, false);

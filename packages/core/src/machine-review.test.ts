@@ -40,7 +40,7 @@ describe('what a repair finds', () => {
       new Pilot(context({ known: snapshot({ generation: 4, ...change }) }))
         .read(snapshot({ generation: 3, pending }))
         .effect('write').record.pending;
-    expect(over({ rejectedId: 'p1' })).toBeNull();
+    expect(over({ rejectedIds: ['p1', 'later'] })).toBeNull();
     expect(over({ epoch: 901, authorizationId: 'p1' })).toBeNull();
     expect(over({ pending: { ...pending, id: 'p2', epoch: 950 } })).toMatchObject({ id: 'p2' });
   });

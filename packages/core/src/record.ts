@@ -74,7 +74,7 @@ const schema = v.looseObject({
   lastAttemptId: v.nullable(v.string()),
   attemptIds: v.optional(v.array(v.string()), []),
   authorizationId: v.optional(v.nullable(v.string()), null),
-  rejectedId: v.optional(v.nullable(v.string()), null),
+  rejectedIds: v.optional(v.array(v.string()), []),
   gaveWay: v.optional(v.array(v.looseObject({ authorizationId: v.string(), generation: counter })), []),
   pendingOver: v.optional(counter, 0),
   contested: v.optional(v.boolean(), false),
@@ -177,8 +177,8 @@ export interface GrantRecord {
   readonly attemptIds: readonly string[];
   /** Names the sign-in or import that this grant comes from; carried through all its rotations. */
   readonly authorizationId: string | null;
-  /** The pending account that was rejected last: a sign-in whose write was in doubt does not bring it back. */
-  readonly rejectedId: string | null;
+  /** The accounts that were rejected, the latest last: a sign-in whose write was in doubt does not bring one back. */
+  readonly rejectedIds: readonly string[];
   /**
    * The sign-ins that were refused, and up to which generation, before one that had crossed them took their place. Empty once
    * that one has rotated: then it is the one that lives.
@@ -220,7 +220,7 @@ export const EMPTY_RECORD: GrantRecord = {
   lastAttemptId: null,
   attemptIds: [],
   authorizationId: null,
-  rejectedId: null,
+  rejectedIds: [],
   gaveWay: [],
   pendingOver: 0,
   contested: false,

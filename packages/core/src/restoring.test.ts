@@ -5,7 +5,7 @@ import { forgotten } from './machine-parts.ts';
 import { restored, withCrossed } from './restoring.ts';
 import { handedOver } from './sign-in-rescue.ts';
 import type { HistoryEntry } from './status.ts';
-import { givenWay, rotated } from './transitions.ts';
+import { givenWay, rotated, withoutPending } from './transitions.ts';
 
 const pair = { access: 'access', refresh: 'refresh' };
 const next = {
@@ -67,11 +67,29 @@ describe('a sign-in that is restored', () => {
   const entry = { record: record({ epoch: 9, generation: 1, authorizationId: 'restored' }), pair };
 
   it('F82 leaves it said which account was rejected', () => {
-    const row = record({ authorizationId: 'standing', rejectedId: 'rejected' });
-    expect(restored(row, entry).rejectedId).toBe('rejected');
-    expect(restored(null, { ...entry, record: { ...entry.record, rejectedId: 'before' } }).rejectedId).toBe(
-      'before',
-    );
+    const row = record({ authorizationId: 'standing', rejectedIds: ['rejected'] });
+    expect(restored(row, entry).rejectedIds).toEqual(['rejected']);
+    expect(
+      restored(null, { ...entry, record: { ...entry.record, rejectedIds: ['before'] } }).rejectedIds,
+    ).toEqual(['before']);
+  });
+
+  it('F82 is none where its account was rejected, also before another one', () => {
+    let row = record({ authorizationId: 'standing', epoch: 7 });
+    for (const id of ['restored', 'another']) {
+      const pending = {
+        id,
+        tokens: 'sealed',
+        epoch: 8,
+        access: null,
+        refresh: null,
+        userEmail: null,
+        until: T0,
+      };
+      row = withoutPending({ ...row, pending }, T0);
+    }
+    expect(isPassed(entry.record, standingOf(row))).toBe(true);
+    expect(isPassed({ ...entry.record, authorizationId: 'third' }, standingOf(row))).toBe(false);
   });
 
   it('F27 leaves it said who has given way', () => {

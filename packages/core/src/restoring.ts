@@ -23,7 +23,7 @@ export function carried(next: GrantRecord, found: GrantRecord | null): GrantReco
   const waits =
     pending !== null &&
     pending.epoch > Math.max(next.epoch, next.pending?.epoch ?? 0, pendingOver) &&
-    pending.id !== next.rejectedId;
+    !next.rejectedIds.includes(pending.id);
   const guessed = next.tokens !== null && (found.guessAt ?? 0) > (next.guessAt ?? 0) ? found : next;
   const { guessAt, guessedGeneration } = guessed;
   return { ...found, ...next, ...(waits ? { pending } : {}), pendingOver, guessAt, guessedGeneration };
@@ -69,7 +69,7 @@ export function restored(
     // It says nothing about a sign-in that crossed this one.
     sibling: !taken && crossed?.authorizationId ? crossed : null,
     lastError: null,
-    rejectedId: current?.rejectedId ?? record.rejectedId,
+    rejectedIds: current?.rejectedIds ?? record.rejectedIds,
     gaveWay: record.gaveWay,
     lastAttemptId: record.lastAttemptId,
     attemptIds: record.attemptIds,

@@ -10,6 +10,7 @@ import type { DeathReason, HistoryEntry } from './status.ts';
 export const HISTORY_LENGTH = 20;
 const ATTEMPTS_LENGTH = 8;
 const GAVE_WAY_LENGTH = 8;
+const REJECTED_LENGTH = 8;
 /** What the history says of a sign-in that takes the place of one that it crossed. */
 export const TAKES_PLACE = 'takes the place of one that it crossed';
 export function withHistory(record: GrantRecord, entry: HistoryEntry): readonly HistoryEntry[] {
@@ -130,7 +131,9 @@ export function withPending(
 
 export function withoutPending(record: GrantRecord, at: number): GrantRecord {
   const history = withHistory(record, { at, event: 'rejected', generation: record.generation });
-  return { ...withoutWaiting(record), rejectedId: record.pending?.id ?? record.rejectedId, history };
+  const { pending, rejectedIds } = record;
+  const ids = pending ? [...rejectedIds, pending.id].slice(-REJECTED_LENGTH) : rejectedIds;
+  return { ...withoutWaiting(record), rejectedIds: ids, history };
 }
 
 function withoutWaiting(record: GrantRecord): GrantRecord {

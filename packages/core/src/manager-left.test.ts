@@ -140,3 +140,20 @@ describe('a sign-in that was under way when its person left', () => {
     expect(next.link.writes).toHaveLength(0);
   });
 });
+
+it('F103 what was rescued of a grant that its person has left elsewhere is not kept', async () => {
+  const { bench } = crossing;
+  const one = crossing.start();
+  const signIn = await crossing.signingIn(one, 1_000);
+  one.link.down = true;
+  await crossing.pass(1_000);
+  await crossing.stop(one);
+  await signIn.ended;
+  expect(await filesIn(dir)).toHaveLength(1);
+  await bench.clock.advance(MINUTE);
+  vi.stubEnv('HIGHQ_RESCUE_DIR', '');
+  await crossing.start().ann.disconnect();
+  vi.stubEnv('HIGHQ_RESCUE_DIR', dir);
+  await crossing.outcome(crossing.start(), 'not_connected');
+  await vi.waitFor(async () => expect(await filesIn(dir)).toHaveLength(0));
+});

@@ -70,10 +70,10 @@ export function hasLeftMeanwhile(
 
 /** Its person left while its code was on the way (T8). */
 function wasLeft(record: GrantRecord, above: Above): boolean {
-  const { access, authorizedAt, generation, history } = record;
+  const { access, refresh, authorizedAt, generation, history } = record;
   // An import sends nothing, and its tokens may be older than itself.
   const by = history.findLast(({ event }) => SIGN_INS.has(event))?.event;
-  const begunAt = (by === 'authorized' ? access?.issuedAt : null) ?? authorizedAt;
+  const begunAt = (by === 'authorized' ? (access ?? refresh)?.issuedAt : null) ?? authorizedAt;
   return generation === 1 && hasLeftSince(record, begunAt, above);
 }
 

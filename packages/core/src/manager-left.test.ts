@@ -40,6 +40,29 @@ describe('a sign-in that was under way when its person left', () => {
     },
   );
 
+  it('T8 F05 does not come back from a rescue folder with an answer of which only the refresh token can be used', async () => {
+    const { bench } = crossing;
+    const [one, two] = [crossing.start(), crossing.start()];
+    bench.emulator.faults.add({
+      match: { endpoint: 'token' },
+      kind: 'omit-field',
+      field: 'access_token',
+      times: 1,
+    });
+    const signIn = await crossing.signingIn(one, 5_000);
+    await bench.clock.advance(1_000);
+    await two.ann.disconnect();
+    one.link.down = true;
+    await crossing.pass(4_000);
+    await crossing.stop(one);
+    await signIn.ended;
+    expect(await filesIn(dir)).toHaveLength(1);
+    const next = crossing.start();
+    await crossing.outcome(next, 'not_connected');
+    expect(next.link.writes).toHaveLength(0);
+    expect(bench.refreshes).toBe(0);
+  });
+
   it('T8 F103 does not come back from a rescue folder over, or beside, one that came after that', async () => {
     const { bench } = crossing;
     const [one, two] = [crossing.start(), crossing.start()];

@@ -6,7 +6,7 @@ import { refreshEndsAt } from './expiry.ts';
 import type { GrantNews } from './grant-news.ts';
 import type { Found, GrantRepository } from './grant-repository.ts';
 import { type HeldGrant, pinned } from './held-grant.ts';
-import { hasBeen, hasLeftMeanwhile } from './journal-standing.ts';
+import { hasBeen, hasLeftMeanwhile, newestBefore } from './journal-standing.ts';
 import type { Journals } from './journals.ts';
 import type { LastRescue } from './last-rescue.ts';
 import { asOf, pairOf } from './new-pair.ts';
@@ -81,7 +81,7 @@ export class GrantAdmin {
         },
       );
     }
-    const before = await this.#d.repository.read(grant.slot);
+    const before = await this.#before(grant);
     const epochBefore = newestBefore(before);
     // Before the request: the life of a token is never counted from too late an instant.
     const issuedAt = before.time.store;
@@ -116,7 +116,7 @@ export class GrantAdmin {
         { connectionId: grant.id, reason: 'received_at_unusable' },
       );
     }
-    const before = await this.#d.repository.read(grant.slot);
+    const before = await this.#before(grant);
     const issuedAt = Math.floor(Math.min(receivedAt ?? before.time.store, before.time.store));
     const { next } = pairOf(
       parsed.response,
@@ -147,7 +147,7 @@ export class GrantAdmin {
         connectionId: grant.id,
         reason: 'nothing_pending',
       });
-    const before = await this.#d.repository.read(grant.slot);
+    const before = await this.#before(grant);
     const record = before.snapshot?.record;
     const pending = record?.pending;
     if (!pending || pending.until <= before.time.store) throw nothing();
@@ -197,6 +197,13 @@ export class GrantAdmin {
     } catch {
       news.anomaly(grant, 'journal_failed', 'no journal took the disconnect');
     }
+  }
+
+  /** What was seen is known: where the store is away afterwards, what is in hand is made upon it, and above it. */
+  async #before(grant: HeldGrant): Promise<Found> {
+    const found = await this.#d.repository.read(grant.slot);
+    grant.take(found);
+    return found;
   }
 
   #pendingBuilder(next: NewPair, begunAt: number): Build {
@@ -304,14 +311,18 @@ export class GrantAdmin {
         // What is in memory does not fit; the store's own record decides.
       }
     };
+    const write = (): Promise<void> =>
+      this.#write(grant, remembered, () => {
+        inDoubt = true;
+      });
+    const patience = { waitMs: timings.persistBudgetMs, deadline: 0, signal: undefined };
     try {
       // In hand from now on: a shutdown that comes before the store has answered at all must find it.
       remember();
       for (let tries = 0; ; tries += 1) {
         try {
-          await this.#write(grant, remembered, () => {
-            inDoubt = true;
-          });
+          // A store may also be away without a word.
+          await (cameLate ? inTime(this.#d.clock, write(), patience) : write());
           if (rescued) await this.#rescue.handOver(grant, rescued, grant.signInsInHand.get(inHand));
           return;
         } catch (error) {
@@ -383,10 +394,4 @@ export class GrantAdmin {
       found = written;
     }
   }
-}
-
-/** Only who leaves from here on undoes a sign-in: a tombstone that a repair writes again tells of an earlier time. */
-function newestBefore({ snapshot, time }: Found): number {
-  // One of this very millisecond is later.
-  return Math.max(snapshot?.record.epoch ?? 0, Math.floor(time.store) - 1);
 }

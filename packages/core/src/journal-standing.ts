@@ -1,3 +1,4 @@
+import type { Found } from './grant-repository.ts';
 import type { GrantRecord } from './record.ts';
 
 /** What of a journal's entries has a place beside, or above, what the store has. Pure. */
@@ -66,6 +67,12 @@ export function hasLeftMeanwhile(
   if (now.disconnectedAt !== null) return now.epoch > begun.epochBefore;
   const left = leftAt(now);
   return left !== null && left !== leftAt(begun.record) && left > begun.at;
+}
+
+/** Only who leaves from here on undoes a sign-in: a tombstone that a repair writes again tells of an earlier time. */
+export function newestBefore({ snapshot, time }: Pick<Found, 'snapshot' | 'time'>): number {
+  // One of this very millisecond is later.
+  return Math.max(snapshot?.record.epoch ?? 0, Math.floor(time.store) - 1);
 }
 
 /** Its person left while its code was on the way (T8). */

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Crossing, filesIn, rescueFolder } from './crossing.fixture.ts';
+import type { FlakyStore } from './flaky-store.fixture.ts';
 import { MINUTE } from './manager.fixture.ts';
 
 let crossing: Crossing;
@@ -13,6 +14,14 @@ afterEach(async () => {
   await crossing.close();
   vi.unstubAllEnvs();
 });
+
+function setBack(link: FlakyStore, ms: () => number): void {
+  const [read, cas, now] = [link.read.bind(link), link.cas.bind(link), link.now.bind(link)];
+  const shown = <T extends { readonly now: number }>(answer: T): T => ({ ...answer, now: answer.now - ms() });
+  link.read = async (key) => shown(await read(key));
+  link.cas = async (...given) => shown(await cas(...given));
+  link.now = async () => (await now()) - ms();
+}
 
 const account = async ({ ann }: { ann: ReturnType<typeof crossing.start>['ann'] }) =>
   (await ann.status()).authorizedAt;
@@ -116,6 +125,26 @@ describe('a sign-in that was under way when its person left', () => {
     await crossing.stop(one);
     await signIn.ended;
     await crossing.outcome(crossing.start(), 'a token');
+  });
+
+  it('F85 T6 so is one of after that if the clock was set back meanwhile', async () => {
+    const { bench } = crossing;
+    const [one, two] = [crossing.start(), crossing.start()];
+    let setBackMs = 0;
+    for (const { link } of [one, two]) setBack(link, () => setBackMs);
+    await bench.signIn(two.ann);
+    await one.ann.getAccessToken();
+    await bench.clock.advance(MINUTE);
+    await two.ann.disconnect();
+    setBackMs = 10 * MINUTE;
+    const signIn = await crossing.signingIn(one, 5_000);
+    one.link.down = true;
+    await crossing.pass(5_000);
+    await crossing.stop(one);
+    await signIn.ended;
+    const next = crossing.start();
+    setBack(next.link, () => setBackMs);
+    await crossing.outcome(next, 'a token');
   });
 
   it('I5 takes only itself back from a rescue folder, and not one that came after that', async () => {

@@ -75,10 +75,7 @@ export class GrantAdmin {
     if (typeof code !== 'string' || !/^[\x21-\x7e]{1,4096}$/.test(code)) {
       throw new SignInError(
         'The authorization code is empty or holds characters that no code has. Start the sign-in again.',
-        {
-          reason: 'code_malformed',
-          connectionId: grant.id,
-        },
+        { reason: 'code_malformed', connectionId: grant.id },
       );
     }
     const before = await this.#before(grant);
@@ -122,10 +119,7 @@ export class GrantAdmin {
       parsed.response,
       { accessFrom: issuedAt, refreshFrom: issuedAt },
       this.#d.options.accessTokenLifetimeMs,
-      {
-        pair: null,
-        refresh: null,
-      },
+      { pair: null, refresh: null },
     );
     const { refresh } = next;
     if (refresh && refreshEndsAt(refresh, issuedAt, this.#d.options.refreshYear) <= before.time.store) {
@@ -287,8 +281,8 @@ export class GrantAdmin {
     // A shutdown that has gone through what was in hand comes by no second time.
     const cameLate = ended.aborted;
     const inHand = Symbol(grant.id);
-    const sinceMono = this.#d.clock.monotonic();
     let rescued = null as Promise<void> | null;
+    let isLate = false;
     let inDoubt = false;
     const known = () =>
       [
@@ -315,7 +309,16 @@ export class GrantAdmin {
       this.#write(grant, remembered, () => {
         inDoubt = true;
       });
+    const keep = (): void => {
+      isLate = true;
+      const record = grant.signInsInHand.get(inHand);
+      if (record) rescued ??= this.#rescue.keep(grant, record);
+    };
     const patience = { waitMs: timings.persistBudgetMs, deadline: 0, signal: undefined };
+    const over = new AbortController();
+    // A platform that loses patience ends the process without any `close()`.
+    if (background === 'await')
+      sleep(this.#d.clock, timings.persistBudgetMs, over).then(keep, () => undefined);
     try {
       // In hand from now on: a shutdown that comes before the store has answered at all must find it.
       remember();
@@ -338,21 +341,19 @@ export class GrantAdmin {
           }
           // Also when the store was away from the first read on.
           if (!grant.signInsInHand.has(inHand)) remembered(...known());
-          // A platform that loses patience ends the process without any `close()`.
-          const isLate = this.#d.clock.monotonic() - sinceMono >= timings.persistBudgetMs;
-          if (background === 'await' && isLate)
-            rescued ??= this.#rescue.keep(grant, grant.signInsInHand.get(inHand));
+          if (isLate) keep();
           const ms = Math.min(timings.persistRetryMs, (timings.persistRetryMs / 40) * 2 ** tries);
-          const over = await sleep(this.#d.clock, ms, { keepAlive: true, signal: ended }).then(
+          const isOver = await sleep(this.#d.clock, ms, { keepAlive: true, signal: ended }).then(
             () => false,
             () => true,
           );
           const record = grant.signInsInHand.get(inHand);
-          if (over && cameLate && record) await this.#d.last.saveLate(grant, record);
-          if (over) throw error;
+          if (isOver && cameLate && record) await this.#d.last.saveLate(grant, record);
+          if (isOver) throw error;
         }
       }
     } finally {
+      over.abort();
       grant.signInsInHand.delete(inHand);
     }
   }

@@ -56,7 +56,8 @@ export function hasLeftSince(
   begunAt: number | null | undefined,
   { leftAt: left = null }: Above,
 ): boolean {
-  return left !== null && leftAt(record) !== left && (begunAt ?? left) < left;
+  const isKnown = record.history.some(({ event, at }) => event === 'disconnected' && at === left);
+  return left !== null && !isKnown && (begunAt ?? left) < left;
 }
 
 /** The same of a sign-in under way. `begun`: the row as it was before anything was sent. */

@@ -1,7 +1,12 @@
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Crossing, filesIn, rescueFolder } from './crossing.fixture.ts';
+import { fileJournal } from './file-journal.ts';
 import type { FlakyStore } from './flaky-store.fixture.ts';
 import { MINUTE } from './manager.fixture.ts';
+import { memoryStore } from './memory-store.ts';
 
 let crossing: Crossing;
 let dir: string;
@@ -96,6 +101,22 @@ describe('a sign-in that was under way when its person left', () => {
     await bench.clock.advance(31 * MINUTE);
     await crossing.outcome(next, 'reauthorization_required');
     expect(bench.refreshes).toBe(1);
+  });
+
+  it('T8 F103 does not come back where the store has forgotten that, and a journal has not', async () => {
+    const { bench } = crossing;
+    const journal = fileJournal({ dir: await mkdtemp(join(process.env.HQ_RUN_DIR ?? tmpdir(), 'left-')) });
+    const [one, two] = [crossing.start({ journal }), crossing.start({ journal })];
+    const signIn = await crossing.signingIn(one, 5_000);
+    await bench.clock.advance(1_000);
+    await two.ann.disconnect();
+    one.link.down = true;
+    await crossing.pass(4_000);
+    await crossing.stop(one);
+    await signIn.ended;
+    expect(await filesIn(dir)).toHaveLength(1);
+    await crossing.outcome(crossing.start({ journal, store: memoryStore() }), 'not_connected');
+    expect(bench.refreshes).toBe(0);
   });
 
   it('T8 is not written over the one with which that person came back', async () => {

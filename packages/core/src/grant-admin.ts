@@ -6,7 +6,7 @@ import { refreshEndsAt } from './expiry.ts';
 import type { GrantNews } from './grant-news.ts';
 import type { Found, GrantRepository } from './grant-repository.ts';
 import { type HeldGrant, pinned } from './held-grant.ts';
-import { hasBeen, hasLeftMeanwhile } from './journal-standing.ts';
+import { hasBeen, hasLeftMeanwhile, newestBefore } from './journal-standing.ts';
 import type { Journals } from './journals.ts';
 import type { LastRescue } from './last-rescue.ts';
 import { asOf, pairOf } from './new-pair.ts';
@@ -75,13 +75,10 @@ export class GrantAdmin {
     if (typeof code !== 'string' || !/^[\x21-\x7e]{1,4096}$/.test(code)) {
       throw new SignInError(
         'The authorization code is empty or holds characters that no code has. Start the sign-in again.',
-        {
-          reason: 'code_malformed',
-          connectionId: grant.id,
-        },
+        { reason: 'code_malformed', connectionId: grant.id },
       );
     }
-    const before = await this.#d.repository.read(grant.slot);
+    const before = await this.#before(grant);
     const epochBefore = newestBefore(before);
     // Before the request: the life of a token is never counted from too late an instant.
     const issuedAt = before.time.store;
@@ -116,16 +113,13 @@ export class GrantAdmin {
         { connectionId: grant.id, reason: 'received_at_unusable' },
       );
     }
-    const before = await this.#d.repository.read(grant.slot);
+    const before = await this.#before(grant);
     const issuedAt = Math.floor(Math.min(receivedAt ?? before.time.store, before.time.store));
     const { next } = pairOf(
       parsed.response,
       { accessFrom: issuedAt, refreshFrom: issuedAt },
       this.#d.options.accessTokenLifetimeMs,
-      {
-        pair: null,
-        refresh: null,
-      },
+      { pair: null, refresh: null },
     );
     const { refresh } = next;
     if (refresh && refreshEndsAt(refresh, issuedAt, this.#d.options.refreshYear) <= before.time.store) {
@@ -147,7 +141,7 @@ export class GrantAdmin {
         connectionId: grant.id,
         reason: 'nothing_pending',
       });
-    const before = await this.#d.repository.read(grant.slot);
+    const before = await this.#before(grant);
     const record = before.snapshot?.record;
     const pending = record?.pending;
     if (!pending || pending.until <= before.time.store) throw nothing();
@@ -197,6 +191,13 @@ export class GrantAdmin {
     } catch {
       news.anomaly(grant, 'journal_failed', 'no journal took the disconnect');
     }
+  }
+
+  /** What was seen is known: where the store is away afterwards, what is in hand is made upon it, and above it. */
+  async #before(grant: HeldGrant): Promise<Found> {
+    const found = await this.#d.repository.read(grant.slot);
+    grant.take(found);
+    return found;
   }
 
   #pendingBuilder(next: NewPair, begunAt: number): Build {
@@ -280,8 +281,8 @@ export class GrantAdmin {
     // A shutdown that has gone through what was in hand comes by no second time.
     const cameLate = ended.aborted;
     const inHand = Symbol(grant.id);
-    const sinceMono = this.#d.clock.monotonic();
     let rescued = null as Promise<void> | null;
+    let isLate = false;
     let inDoubt = false;
     const known = () =>
       [
@@ -304,14 +305,27 @@ export class GrantAdmin {
         // What is in memory does not fit; the store's own record decides.
       }
     };
+    const write = (): Promise<void> =>
+      this.#write(grant, remembered, () => {
+        inDoubt = true;
+      });
+    const keep = (): void => {
+      isLate = true;
+      const record = grant.signInsInHand.get(inHand);
+      if (record) rescued ??= this.#rescue.keep(grant, record);
+    };
+    const patience = { waitMs: timings.persistBudgetMs, deadline: 0, signal: undefined };
+    const over = new AbortController();
+    // A platform that loses patience ends the process without any `close()`.
+    if (background === 'await')
+      sleep(this.#d.clock, timings.persistBudgetMs, over).then(keep, () => undefined);
     try {
       // In hand from now on: a shutdown that comes before the store has answered at all must find it.
       remember();
       for (let tries = 0; ; tries += 1) {
         try {
-          await this.#write(grant, remembered, () => {
-            inDoubt = true;
-          });
+          // A store may also be away without a word.
+          await (cameLate ? inTime(this.#d.clock, write(), patience) : write());
           if (rescued) await this.#rescue.handOver(grant, rescued, grant.signInsInHand.get(inHand));
           return;
         } catch (error) {
@@ -327,21 +341,19 @@ export class GrantAdmin {
           }
           // Also when the store was away from the first read on.
           if (!grant.signInsInHand.has(inHand)) remembered(...known());
-          // A platform that loses patience ends the process without any `close()`.
-          const isLate = this.#d.clock.monotonic() - sinceMono >= timings.persistBudgetMs;
-          if (background === 'await' && isLate)
-            rescued ??= this.#rescue.keep(grant, grant.signInsInHand.get(inHand));
+          if (isLate) keep();
           const ms = Math.min(timings.persistRetryMs, (timings.persistRetryMs / 40) * 2 ** tries);
-          const over = await sleep(this.#d.clock, ms, { keepAlive: true, signal: ended }).then(
+          const isOver = await sleep(this.#d.clock, ms, { keepAlive: true, signal: ended }).then(
             () => false,
             () => true,
           );
           const record = grant.signInsInHand.get(inHand);
-          if (over && cameLate && record) await this.#d.last.saveLate(grant, record);
-          if (over) throw error;
+          if (isOver && cameLate && record) await this.#d.last.saveLate(grant, record);
+          if (isOver) throw error;
         }
       }
     } finally {
+      over.abort();
       grant.signInsInHand.delete(inHand);
     }
   }
@@ -383,10 +395,4 @@ export class GrantAdmin {
       found = written;
     }
   }
-}
-
-/** Only who leaves from here on undoes a sign-in: a tombstone that a repair writes again tells of an earlier time. */
-function newestBefore({ snapshot, time }: Found): number {
-  // One of this very millisecond is later.
-  return Math.max(snapshot?.record.epoch ?? 0, Math.floor(time.store) - 1);
 }

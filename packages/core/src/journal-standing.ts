@@ -1,3 +1,4 @@
+import type { Found } from './grant-repository.ts';
 import type { GrantRecord } from './record.ts';
 
 /** What of a journal's entries has a place beside, or above, what the store has. Pure. */
@@ -55,7 +56,8 @@ export function hasLeftSince(
   begunAt: number | null | undefined,
   { leftAt: left = null }: Above,
 ): boolean {
-  return left !== null && leftAt(record) !== left && (begunAt ?? left) < left;
+  const isKnown = record.history.some(({ event, at }) => event === 'disconnected' && at === left);
+  return left !== null && !isKnown && (begunAt ?? left) < left;
 }
 
 /** The same of a sign-in under way. `begun`: the row as it was before anything was sent. */
@@ -68,12 +70,18 @@ export function hasLeftMeanwhile(
   return left !== null && left !== leftAt(begun.record) && left > begun.at;
 }
 
+/** Only who leaves from here on undoes a sign-in: a tombstone that a repair writes again tells of an earlier time. */
+export function newestBefore({ snapshot, time }: Pick<Found, 'snapshot' | 'time'>): number {
+  // One of this very millisecond is later.
+  return Math.max(snapshot?.record.epoch ?? 0, Math.floor(time.store) - 1);
+}
+
 /** Its person left while its code was on the way (T8). */
 function wasLeft(record: GrantRecord, above: Above): boolean {
-  const { access, authorizedAt, generation, history } = record;
+  const { access, refresh, authorizedAt, generation, history } = record;
   // An import sends nothing, and its tokens may be older than itself.
   const by = history.findLast(({ event }) => SIGN_INS.has(event))?.event;
-  const begunAt = (by === 'authorized' ? access?.issuedAt : null) ?? authorizedAt;
+  const begunAt = (by === 'authorized' ? (access ?? refresh)?.issuedAt : null) ?? authorizedAt;
   return generation === 1 && hasLeftSince(record, begunAt, above);
 }
 

@@ -8,6 +8,7 @@ import {
   hasLeftSince,
   hasMoved,
   isPassed,
+  leftAt,
   mayHaveCrossed,
   type Place,
   standingOf,
@@ -71,18 +72,26 @@ export class Journals {
     const signIns: { readonly entry: JournalEntry; readonly parsed: GrantRecord }[] = [];
     const closed: Closed[] = [];
     const found = lists.flat().map((entry) => ({ entry, parsed: this.#parsed(slot, entry) }));
+    // A store that fell back has forgotten who left, and a journal may not have.
+    const departures = found
+      .flatMap(({ parsed }) => (parsed && parsed.disconnectedAt !== null ? [parsed] : []))
+      .filter((parsed) => compareGrants(parsed, above) > 0);
+    const views: readonly Above[] = [
+      above,
+      ...departures.map((parsed) => ({ ...above, leftAt: leftAt(parsed) })),
+    ];
     for (const { entry, parsed } of found) {
       // An account to be confirmed is beside the pair, in an entry of any position.
       const waits = parsed?.pending ?? null;
-      const isLeft = parsed !== null && waits !== null && hasLeftSince(parsed, waits.begunAt, above);
-      if (waits && !isLeft && waits.epoch > (pending?.epoch ?? 0)) pending = waits;
+      const isLeft = (view: Above) => parsed !== null && hasLeftSince(parsed, waits?.begunAt, view);
+      if (waits && !views.some(isLeft) && waits.epoch > (pending?.epoch ?? 0)) pending = waits;
       if (compareGrants(entry, above) === 0 && entry.at >= (answer?.at ?? 0)) {
         const quarantine = parsed?.quarantine;
         if (quarantine?.generation === entry.generation) answer = { quarantine, at: entry.at };
       }
       // Of one sign-in the later generation counts, whatever place it was written down under.
       const isBehind = found.some((other) => parsed && other.parsed && isLater(other.parsed, parsed));
-      if (parsed && (isBehind || isPassed(parsed, above))) continue;
+      if (parsed && (isBehind || views.some((view) => isPassed(parsed, view)))) continue;
       const moved = parsed !== null && hasMoved(parsed, entry, above);
       const epoch = moved ? above.epoch : entry.epoch;
       const order = compareGrants({ ...entry, epoch }, newest?.record ?? above);

@@ -161,6 +161,23 @@ describe("background: 'await', and a store that takes nothing for long", () => {
       await vi.waitFor(async () => expect(await count(dir)).toBe(0));
     },
   );
+
+  it('F112 F60f also where the store neither takes it nor says so', async () => {
+    const dir = await folder();
+    const { ann, link } = await open();
+    const codes = (): number => bench.emulator.ledger.count({ kind: 'presented', tokenType: 'code' });
+    bench.emulator.faults.add({ match: { endpoint: 'token' }, kind: 'delay', delayMs: 1_000, times: 1 });
+    const { code } = await bench.emulator.authorize();
+    const signedIn = ann.exchangeCode(code);
+    await vi.waitFor(() => expect(codes()).toBe(2));
+    const there = Promise.withResolvers<void>();
+    const read = link.read.bind(link);
+    link.read = (key) => there.promise.then(() => read(key));
+    await rescued(dir);
+    there.resolve();
+    expect((await bench.clock.advanceUntil(signedIn)).state).toBe('active');
+    await vi.waitFor(async () => expect(await count(dir)).toBe(0));
+  });
 });
 
 describe("background: 'await', and a person who has left meanwhile", () => {

@@ -68,6 +68,29 @@ it('F44 F60f so does the pair of a sign-in', async () => {
   expect(await start().connection('bob').getAccessToken()).toBeTruthy();
 });
 
+it('F44 F60f also where the store neither takes it nor says so', async () => {
+  const { manager, start, store, said } = await rescuing();
+  const { code } = await bench.emulator.authorize();
+  bench.emulator.faults.add({ match: { endpoint: 'token' }, kind: 'delay', delayMs: 10_000, times: 1 });
+  const bob = manager.connection('bob').exchangeCode(code);
+  bob.catch(() => undefined);
+  await vi.waitFor(() =>
+    expect(bench.emulator.ledger.count({ kind: 'presented', tokenType: 'code' })).toBe(2),
+  );
+  const closed = manager.close({ timeoutMs: 1_000 });
+  await bench.clock.advance(1_000);
+  await closed;
+  const read = store.read.bind(store);
+  store.read = () => new Promise(() => {});
+  await bench.clock.advance(15_000);
+  await vi.waitFor(async () => {
+    await bench.clock.advance(1_000);
+    expect(said.join()).toContain('was written down, sealed');
+  });
+  store.read = read;
+  expect(await start().connection('bob').getAccessToken()).toBeTruthy();
+});
+
 it('F60f a rescue place that answers, one pair after the other, is waited for until it has all of them', async () => {
   bench = await Bench.open({ registrations: [{ tokenExpirationMs: LIFE }] });
   const store = new FlakyStore();

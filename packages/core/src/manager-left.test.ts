@@ -1,6 +1,12 @@
+import { mkdtemp } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { Crossing, filesIn, rescueFolder } from './crossing.fixture.ts';
+import { fileJournal } from './file-journal.ts';
+import type { FlakyStore } from './flaky-store.fixture.ts';
 import { MINUTE } from './manager.fixture.ts';
+import { memoryStore } from './memory-store.ts';
 
 let crossing: Crossing;
 let dir: string;
@@ -13,6 +19,14 @@ afterEach(async () => {
   await crossing.close();
   vi.unstubAllEnvs();
 });
+
+function setBack(link: FlakyStore, ms: () => number): void {
+  const [read, cas, now] = [link.read.bind(link), link.cas.bind(link), link.now.bind(link)];
+  const shown = <T extends { readonly now: number }>(answer: T): T => ({ ...answer, now: answer.now - ms() });
+  link.read = async (key) => shown(await read(key));
+  link.cas = async (...given) => shown(await cas(...given));
+  link.now = async () => (await now()) - ms();
+}
 
 const account = async ({ ann }: { ann: ReturnType<typeof crossing.start>['ann'] }) =>
   (await ann.status()).authorizedAt;
@@ -40,6 +54,29 @@ describe('a sign-in that was under way when its person left', () => {
     },
   );
 
+  it('T8 F05 does not come back from a rescue folder with an answer of which only the refresh token can be used', async () => {
+    const { bench } = crossing;
+    const [one, two] = [crossing.start(), crossing.start()];
+    bench.emulator.faults.add({
+      match: { endpoint: 'token' },
+      kind: 'omit-field',
+      field: 'access_token',
+      times: 1,
+    });
+    const signIn = await crossing.signingIn(one, 5_000);
+    await bench.clock.advance(1_000);
+    await two.ann.disconnect();
+    one.link.down = true;
+    await crossing.pass(4_000);
+    await crossing.stop(one);
+    await signIn.ended;
+    expect(await filesIn(dir)).toHaveLength(1);
+    const next = crossing.start();
+    await crossing.outcome(next, 'not_connected');
+    expect(next.link.writes).toHaveLength(0);
+    expect(bench.refreshes).toBe(0);
+  });
+
   it('T8 F103 does not come back from a rescue folder over, or beside, one that came after that', async () => {
     const { bench } = crossing;
     const [one, two] = [crossing.start(), crossing.start()];
@@ -64,6 +101,22 @@ describe('a sign-in that was under way when its person left', () => {
     await bench.clock.advance(31 * MINUTE);
     await crossing.outcome(next, 'reauthorization_required');
     expect(bench.refreshes).toBe(1);
+  });
+
+  it('T8 F103 does not come back where the store has forgotten that, and a journal has not', async () => {
+    const { bench } = crossing;
+    const journal = fileJournal({ dir: await mkdtemp(join(process.env.HQ_RUN_DIR ?? tmpdir(), 'left-')) });
+    const [one, two] = [crossing.start({ journal }), crossing.start({ journal })];
+    const signIn = await crossing.signingIn(one, 5_000);
+    await bench.clock.advance(1_000);
+    await two.ann.disconnect();
+    one.link.down = true;
+    await crossing.pass(4_000);
+    await crossing.stop(one);
+    await signIn.ended;
+    expect(await filesIn(dir)).toHaveLength(1);
+    await crossing.outcome(crossing.start({ journal, store: memoryStore() }), 'not_connected');
+    expect(bench.refreshes).toBe(0);
   });
 
   it('T8 is not written over the one with which that person came back', async () => {
@@ -93,6 +146,26 @@ describe('a sign-in that was under way when its person left', () => {
     await crossing.stop(one);
     await signIn.ended;
     await crossing.outcome(crossing.start(), 'a token');
+  });
+
+  it('F85 T6 so is one of after that if the clock was set back meanwhile', async () => {
+    const { bench } = crossing;
+    const [one, two] = [crossing.start(), crossing.start()];
+    let setBackMs = 0;
+    for (const { link } of [one, two]) setBack(link, () => setBackMs);
+    await bench.signIn(two.ann);
+    await one.ann.getAccessToken();
+    await bench.clock.advance(MINUTE);
+    await two.ann.disconnect();
+    setBackMs = 10 * MINUTE;
+    const signIn = await crossing.signingIn(one, 5_000);
+    one.link.down = true;
+    await crossing.pass(5_000);
+    await crossing.stop(one);
+    await signIn.ended;
+    const next = crossing.start();
+    setBack(next.link, () => setBackMs);
+    await crossing.outcome(next, 'a token');
   });
 
   it('I5 takes only itself back from a rescue folder, and not one that came after that', async () => {

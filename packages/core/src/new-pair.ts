@@ -58,9 +58,12 @@ export function refreshOnly(
 
 /**
  * An access token counts from before the request, so that it is never used for too long; the refresh token from its first
- * write: it is tried once too often rather than given up while it lives.
+ * write: it is tried once too often rather than given up while it lives. One without an access token counts from before the
+ * request, too: nothing else says when its sign-in began.
  */
 export function asOf(next: NewPair, at: number): NewPair {
-  const { refresh } = next;
-  return refresh ? { ...next, refresh: { ...refresh, issuedAt: Math.max(refresh.issuedAt, at) } } : next;
+  const { refresh, access } = next;
+  return refresh && access
+    ? { ...next, refresh: { ...refresh, issuedAt: Math.max(refresh.issuedAt, at) } }
+    : next;
 }

@@ -57,7 +57,7 @@ export function hasLeftSince(
   { leftAt: left = null }: Above,
 ): boolean {
   const isKnown = record.history.some(({ event, at }) => event === 'disconnected' && at === left);
-  return left !== null && !isKnown && (begunAt ?? left) < left;
+  return left !== null && !isKnown && (begunAt ?? Number.POSITIVE_INFINITY) <= left;
 }
 
 /** The same of a sign-in under way. `begun`: the row as it was before anything was sent. */
@@ -67,7 +67,7 @@ export function hasLeftMeanwhile(
 ): boolean {
   if (now.disconnectedAt !== null) return now.epoch > begun.epochBefore;
   const left = leftAt(now);
-  return left !== null && left !== leftAt(begun.record) && left > begun.at;
+  return left !== null && left !== leftAt(begun.record) && left >= Math.floor(begun.at);
 }
 
 /** Only who leaves from here on undoes a sign-in: a tombstone that a repair writes again tells of an earlier time. */

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { isPassed, mayHaveCrossed, standingOf } from './journal-standing.ts';
+import { hasLeftMeanwhile, hasLeftSince, isPassed, mayHaveCrossed, standingOf } from './journal-standing.ts';
 import { record, T0 } from './machine.fixture.ts';
 import { forgotten } from './machine-parts.ts';
 import { restored, withCrossed } from './restoring.ts';
@@ -170,5 +170,20 @@ describe('a sign-in below the one that stands', () => {
     ['its own time', [{ at: T0 + 30, event: 'repaired', generation: 1, detail: 'from a journal' }], false],
   ])('I5 F27 is put beside it, or not, after %s', (_, between, expected) => {
     expect(isPut(standing(...between))).toBe(expected);
+  });
+});
+
+describe('who left in the millisecond in which a sign-in began', () => {
+  const left = { at: T0, event: 'disconnected', generation: 0 } as const;
+  const back = record({ epoch: 9, history: [left, { at: T0 + 9, event: 'authorized', generation: 1 }] });
+
+  it('T8 F103 has left, unless that sign-in knew of it', () => {
+    expect(hasLeftMeanwhile(back, { record: record(), at: T0, epochBefore: 7 })).toBe(true);
+    expect(hasLeftMeanwhile(back, { record: record({ history: [left] }), at: T0, epochBefore: 7 })).toBe(
+      false,
+    );
+    expect(hasLeftSince(record(), T0, standingOf(back))).toBe(true);
+    expect(hasLeftSince(record(), T0 + 1, standingOf(back))).toBe(false);
+    expect(hasLeftSince(record({ history: [left] }), T0, standingOf(back))).toBe(false);
   });
 });

@@ -361,12 +361,8 @@ export class GrantAdmin {
   /** Turned down by the store's own record: what was rescued meanwhile must not come back over that. */
   async #takeBack(grant: HeldGrant, rescued: Promise<void>, record: GrantRecord | undefined): Promise<void> {
     await this.#rescue.forget(grant, rescued, record);
-    if (this.#d.journals.canRescue) return;
-    // A journal keeps its newest entry: only a later word beats it.
-    await this.#write(grant, (row, at) => (row?.disconnectedAt == null ? null : tombstone(row, at))).catch(
-      () => undefined,
-    );
-    await this.#journalTombstone(grant);
+    // A journal keeps its newest entry: where the store loses the row it must still know that its person has left.
+    if (!this.#d.journals.canRescue) await this.#journalTombstone(grant);
   }
 
   /** Read, change, compare-and-set, until it stands. `null` from `change`: nothing to do. */

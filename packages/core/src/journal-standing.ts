@@ -24,7 +24,6 @@ export interface Above extends Place {
   /** As in the record. */
   readonly rejectedIds?: readonly string[];
   readonly gaveWay?: GrantRecord['gaveWay'];
-  /** When somebody left last, store's clock. */
   readonly leftAt?: number | null;
 }
 
@@ -34,7 +33,7 @@ export function areTwo(one: string | null, other: string | null): boolean {
 }
 
 export function standingOf(record: GrantRecord): Above {
-  const { epoch, generation, authorizationId, refresh, sibling, rejectedIds, gaveWay } = record;
+  const { epoch, generation, authorizationId, refresh, sibling, rejectedIds, gaveWay, leftAt } = record;
   const issuedAt = refresh?.issuedAt ?? 0;
   const reached = [{ authorizationId, generation, fingerprint: refresh?.fingerprint, issuedAt }];
   if (sibling?.authorizationId) {
@@ -42,21 +41,17 @@ export function standingOf(record: GrantRecord): Above {
     const { fingerprint, issuedAt } = refresh;
     reached.push({ authorizationId: other, generation: theirs, fingerprint, issuedAt });
   }
-  return { epoch, generation, authorizationId, reached, rejectedIds, gaveWay, leftAt: leftAt(record) };
-}
-
-/** When somebody left this connection last, as far as its row remembers. */
-export function leftAt({ history }: Pick<GrantRecord, 'history'>): number | null {
-  return history.findLast(({ event }) => event === 'disconnected')?.at ?? null;
+  return { epoch, generation, authorizationId, reached, rejectedIds, gaveWay, leftAt };
 }
 
 /** Somebody has left after that, and who wrote this record did not know of it. */
 export function hasLeftSince(
-  record: Pick<GrantRecord, 'history'>,
+  record: Pick<GrantRecord, 'leftAt' | 'history'>,
   begunAt: number | null | undefined,
   { leftAt: left = null }: Above,
 ): boolean {
-  const isKnown = record.history.some(({ event, at }) => event === 'disconnected' && at === left);
+  const isKnown =
+    record.leftAt === left || record.history.some(({ event, at }) => event === 'disconnected' && at === left);
   return left !== null && !isKnown && (begunAt ?? Number.POSITIVE_INFINITY) <= left;
 }
 
@@ -66,8 +61,8 @@ export function hasLeftMeanwhile(
   begun: { readonly record: GrantRecord; readonly at: number; readonly epochBefore: number },
 ): boolean {
   if (now.disconnectedAt !== null) return now.epoch > begun.epochBefore;
-  const left = leftAt(now);
-  return left !== null && left !== leftAt(begun.record) && left >= Math.floor(begun.at);
+  const { leftAt } = now;
+  return leftAt !== null && leftAt !== begun.record.leftAt && leftAt >= Math.floor(begun.at);
 }
 
 /** Only who leaves from here on undoes a sign-in: a tombstone that a repair writes again tells of an earlier time. */

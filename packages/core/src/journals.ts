@@ -8,7 +8,6 @@ import {
   hasLeftSince,
   hasMoved,
   isPassed,
-  leftAt,
   mayHaveCrossed,
   type Place,
   standingOf,
@@ -78,7 +77,7 @@ export class Journals {
       .filter((parsed) => compareGrants(parsed, above) > 0);
     const views: readonly Above[] = [
       above,
-      ...departures.map((parsed) => ({ ...above, leftAt: leftAt(parsed) })),
+      ...departures.map((parsed) => ({ ...above, leftAt: parsed.leftAt })),
     ];
     for (const { entry, parsed } of found) {
       // An account to be confirmed is beside the pair, in an entry of any position.

@@ -11,16 +11,7 @@ import type {
 } from './flight.ts';
 import { standingOf } from './journal-standing.ts';
 import { meant, siblingFirst } from './machine-outcome.ts';
-import {
-  clear,
-  deathOf,
-  done,
-  forgotten,
-  hasAnswer,
-  isOurs,
-  settled,
-  siblingUnreadable,
-} from './machine-parts.ts';
+import { clear, deathOf, done, hasAnswer, isOurs, settled, siblingUnreadable } from './machine-parts.ts';
 import { compareGrants, EMPTY_RECORD, type GrantRecord, type Intent, type IntentKind } from './record.ts';
 import { carried, JOURNAL_LIFE_MS, restored, withCrossed } from './restoring.ts';
 import type { TokenOutcome } from './token-outcome.ts';
@@ -70,20 +61,24 @@ export function replayed(
     { at: 'restoring', what },
     [{ type: 'write', expectedRev: snapshot?.rev ?? null, record }],
   ];
+  // An account that waits is written with it: what the store has is forgotten there.
+  const withWaiting = (next: GrantRecord): GrantRecord =>
+    pending && pending.until > time.store ? carried(next, { ...next, pending }) : next;
   // However long ago a person left: nobody has come back since.
-  if (entry?.pair === null) return restore('tombstone', carried(entry.record, snapshot?.record ?? null));
+  if (entry?.pair === null)
+    return restore('tombstone', withWaiting(carried(entry.record, snapshot?.record ?? null)));
   if (entry && time.store - entry.at <= JOURNAL_LIFE_MS) {
     const { record = null, pair: standing = null } = snapshot ?? {};
     // Another one that was written down may have crossed it, and goes before what the store has.
     const alone = restored(record, { ...entry, pair: entry.pair });
     const both = crossed ? withCrossed(alone, crossed, time.store) : alone;
-    if (both !== alone) return restore('pair', both);
+    if (both !== alone) return restore('pair', withWaiting(both));
     // Who has the key of the other one will look at it: nothing is forgotten.
     const what = below && !crossed ? 'crossed' : 'pair';
-    return restore(what, restored(record, { ...entry, pair: entry.pair }, standing));
+    return restore(what, withWaiting(restored(record, { ...entry, pair: entry.pair }, standing)));
   }
   const current = snapshot?.record ?? EMPTY_RECORD;
-  const waiting = pending && pending.until > time.store ? carried(current, { ...current, pending }) : current;
+  const waiting = withWaiting(current);
   if (waiting.pending !== current.pending) return restore('pending', waiting);
   if (!snapshot) return settled(null, false);
   const held = hasAnswer(snapshot.record);
@@ -95,8 +90,10 @@ export function replayed(
     return restore('crossed', both);
   if (then.kind === 'look') {
     // Whoever left elsewhere leaves nothing behind here, either.
-    const isLeft = snapshot.record.disconnectedAt !== null;
-    return done({ kind: 'settled', snapshot, refreshed: false }, isLeft ? forgotten(snapshot.record) : []);
+    const { disconnectedAt, epoch } = snapshot.record;
+    // An account that was proposed since may be written down under the tombstone's own place.
+    const forget = { type: 'forget', below: { epoch, generation: -1 } } as const;
+    return done({ kind: 'settled', snapshot, refreshed: false }, disconnectedAt === null ? [] : [forget]);
   }
   // It proves the record's own token spent: presenting that again could only do harm. Too old to be written in itself.
   if ((entry || (answer && !held)) && then.kind !== 'bury') {

@@ -173,8 +173,11 @@ describe('what goes beside another sign-in', () => {
     await later;
     gate.resolve();
     await waits;
-    for (let seconds = 0; seconds < 10; seconds += 1) await bench.clock.advance(1_000);
-    expect(await one.manager.health()).toMatchObject({ unpersisted: 0 });
+    const written = async (): Promise<void> => {
+      await bench.clock.advance(1_000);
+      expect(await one.manager.health()).toMatchObject({ unpersisted: 0 });
+    };
+    await vi.waitFor(written, { timeout: 20_000, interval: 20 });
     expect((await two.ann.status()).pending).toBeUndefined();
   });
 });

@@ -7,6 +7,7 @@ import { fileJournal } from './file-journal.ts';
 import type { FlakyStore } from './flaky-store.fixture.ts';
 import { MINUTE } from './manager.fixture.ts';
 import { memoryStore } from './memory-store.ts';
+import { storeJournal } from './store-journal.ts';
 
 let crossing: Crossing;
 let dir: string;
@@ -230,3 +231,99 @@ it('F103 what was rescued of a grant that its person has left elsewhere is not k
   await crossing.outcome(crossing.start(), 'not_connected');
   await vi.waitFor(async () => expect(await filesIn(dir)).toHaveLength(0));
 });
+
+it.each(['newest', 'many'] as const)(
+  'T8 F103 one who left does not come back once the history has forgotten it, where the provider keeps %s',
+  async (grants) => {
+    await crossing.close();
+    crossing = await Crossing.open(memoryStore(), grants);
+    const { bench } = crossing;
+    const [one, two] = [crossing.start(), crossing.start()];
+    const signIn = await crossing.signingIn(one, 8_000);
+    await bench.clock.advance(1_000);
+    await two.ann.disconnect();
+    await bench.clock.advance(1_000);
+    await two.ann.exchangeCode(await crossing.code());
+    one.link.down = true;
+    await crossing.pass(6_000);
+    await crossing.stop(one);
+    await signIn.ended;
+    expect(await filesIn(dir)).toHaveLength(1);
+    const at = await account(two);
+    for (let n = 0; n < 21; n += 1) {
+      await bench.clock.advance(20 * MINUTE);
+      await two.ann.refresh({ force: true });
+    }
+    const events = (await two.ann.history()).map(({ event }) => event);
+    expect(events).not.toContain('disconnected');
+    const next = crossing.start();
+    await crossing.outcome(next, 'a token');
+    expect(await account(next)).toBe(at);
+    expect(next.link.writes).toHaveLength(0);
+  },
+);
+
+it('T8 F103 who comes back is not turned down while an earlier sign-in is taken back from a journal', async () => {
+  vi.stubEnv('HIGHQ_RESCUE_DIR', '');
+  await crossing.close();
+  crossing = await Crossing.open(memoryStore(), 'many');
+  const { bench } = crossing;
+  const kept = memoryStore();
+  const journal = () => storeJournal(kept);
+  const one = crossing.start({ journal: journal(), refresh: { background: 'await' } });
+  const two = crossing.start({ journal: journal() });
+  const signIn = await crossing.signingIn(one, 3_000);
+  await bench.clock.advance(1_000);
+  await two.ann.disconnect();
+  one.link.down = true;
+  await crossing.pass(2_000);
+  for (let n = 0; n < 14; n += 1) await crossing.pass(1_000);
+  const again = await crossing.signingIn(two, 6_000);
+  one.link.down = false;
+  await crossing.pass(1_000);
+  await crossing.pass(1_000);
+  expect(await signIn.ended).toMatchObject({ reason: 'disconnected_meanwhile' });
+  for (let n = 0; n < 8; n += 1) await crossing.pass(1_000);
+  expect(await again.ended).toMatchObject({ state: 'active' });
+  const at = await account(two);
+  const next = crossing.start({ journal: journal() });
+  await crossing.outcome(next, 'a token');
+  expect(await account(next)).toBe(at);
+});
+
+it.each(['one process', 'two processes'])(
+  'I5 F82 an account that waits is not forgotten with the pair beside which %s rescued it',
+  async (by) => {
+    await crossing.close();
+    crossing = await Crossing.open(memoryStore(), 'many');
+    const { bench } = crossing;
+    const one = crossing.start();
+    const two = by === 'one process' ? one : crossing.start();
+    await bench.signIn(one.ann);
+    await bench.clock.advance(10 * MINUTE);
+    if (two !== one) await two.ann.getAccessToken();
+    const delay = (delayMs: number) =>
+      bench.emulator.faults.add({ match: { endpoint: 'token' }, kind: 'delay', delayMs, times: 1 });
+    delay(4_000);
+    const proposed = two.ann.exchangeCode(await crossing.code(), { confirm: true }).catch(() => undefined);
+    await vi.waitFor(() => expect(crossing.count('presented', 'code')).toBe(2));
+    delay(6_000);
+    const refreshed = one.ann.refresh({ force: true }).catch(() => undefined);
+    await bench.presented(1);
+    for (const { link } of [one, two]) link.down = true;
+    await crossing.pass(4_000);
+    await crossing.pass(4_000);
+    await crossing.stop(one);
+    if (two !== one) await crossing.stop(two);
+    await Promise.all([proposed, refreshed]);
+    expect(await filesIn(dir)).toHaveLength(2);
+    const next = crossing.start();
+    await crossing.outcome(next, 'a token');
+    expect(await next.ann.status()).toMatchObject({
+      generation: 2,
+      pending: { userEmail: expect.any(String) },
+    });
+    await next.ann.confirm();
+    expect((await next.ann.fetch('6/sites')).status).toBe(200);
+  },
+);

@@ -75,6 +75,7 @@ const schema = v.looseObject({
   attemptIds: v.optional(v.array(v.string()), []),
   authorizationId: v.optional(v.nullable(v.string()), null),
   rejectedIds: v.optional(v.array(v.string()), []),
+  leftAt: v.optional(v.nullable(instant), null),
   gaveWay: v.optional(v.array(v.looseObject({ authorizationId: v.string(), generation: counter })), []),
   pendingOver: v.optional(counter, 0),
   contested: v.optional(v.boolean(), false),
@@ -179,6 +180,8 @@ export interface GrantRecord {
   readonly authorizationId: string | null;
   /** The accounts that were rejected, the latest last: a sign-in whose write was in doubt does not bring one back. */
   readonly rejectedIds: readonly string[];
+  /** When somebody left last, also after that person has come back: the history forgets it with the twentieth refresh. */
+  readonly leftAt: number | null;
   /**
    * The sign-ins that were refused, and up to which generation, before one that had crossed them took their place. Empty once
    * that one has rotated: then it is the one that lives.
@@ -221,6 +224,7 @@ export const EMPTY_RECORD: GrantRecord = {
   attemptIds: [],
   authorizationId: null,
   rejectedIds: [],
+  leftAt: null,
   gaveWay: [],
   pendingOver: 0,
   contested: false,

@@ -92,6 +92,22 @@ describe('a sign-in that is restored', () => {
     expect(isPassed({ ...entry.record, authorizationId: 'third' }, standingOf(row))).toBe(false);
   });
 
+  it('F82 shows nobody again whom it knows to be rejected, where the store has fallen back', () => {
+    const pending = {
+      id: 'x',
+      tokens: 'y',
+      epoch: 9,
+      access: null,
+      refresh: null,
+      userEmail: null,
+      until: T0,
+    };
+    const row = record({ authorizationId: 'standing', pending, rejectedIds: ['a'] });
+    const later = { ...withoutPending(row, T0), generation: 4 };
+    const next = restored(row, { record: later, pair }, pair);
+    expect(next).toMatchObject({ generation: 4, pending: null, rejectedIds: ['a', 'x'] });
+  });
+
   it('F27 leaves it said who has given way', () => {
     const gaveWay = [{ authorizationId: 'first', generation: 1 }];
     expect(restored(record({ authorizationId: 'standing', gaveWay }), entry).gaveWay).toEqual(gaveWay);
@@ -175,13 +191,15 @@ describe('a sign-in below the one that stands', () => {
 
 describe('who left in the millisecond in which a sign-in began', () => {
   const left = { at: T0, event: 'disconnected', generation: 0 } as const;
-  const back = record({ epoch: 9, history: [left, { at: T0 + 9, event: 'authorized', generation: 1 }] });
+  const back = record({
+    epoch: 9,
+    leftAt: T0,
+    history: [{ at: T0 + 9, event: 'authorized', generation: 1 }],
+  });
 
   it('T8 F103 has left, unless that sign-in knew of it', () => {
     expect(hasLeftMeanwhile(back, { record: record(), at: T0, epochBefore: 7 })).toBe(true);
-    expect(hasLeftMeanwhile(back, { record: record({ history: [left] }), at: T0, epochBefore: 7 })).toBe(
-      false,
-    );
+    expect(hasLeftMeanwhile(back, { record: record({ leftAt: T0 }), at: T0, epochBefore: 7 })).toBe(false);
     expect(hasLeftSince(record(), T0, standingOf(back))).toBe(true);
     expect(hasLeftSince(record(), T0 + 1, standingOf(back))).toBe(false);
     expect(hasLeftSince(record({ history: [left] }), T0, standingOf(back))).toBe(false);

@@ -2,7 +2,15 @@ import type { JournalledPair } from './flight.ts';
 import { areTwo, hasGivenWay, SIGN_INS } from './journal-standing.ts';
 import type { GrantRecord, TokenPair } from './record.ts';
 import type { HistoryEntry } from './status.ts';
-import { beside, contestedBy, givenWay, HISTORY_LENGTH, TAKES_PLACE, withHistory } from './transitions.ts';
+import {
+  beside,
+  contestedBy,
+  givenWay,
+  HISTORY_LENGTH,
+  REJECTED_LENGTH,
+  TAKES_PLACE,
+  withHistory,
+} from './transitions.ts';
 
 /** How a record takes the place of another, and what was written down the place of what the store has: pure. */
 
@@ -19,14 +27,31 @@ const FROM_JOURNAL = 'from a journal';
 export function carried(next: GrantRecord, found: GrantRecord | null): GrantRecord {
   if (!found) return next;
   const { pending } = found;
+  const rejectedIds = together(found, next);
   const pendingOver = Math.max(next.pendingOver, found.pendingOver);
   const waits =
     pending !== null &&
     pending.epoch > Math.max(next.epoch, next.pending?.epoch ?? 0, pendingOver) &&
-    !next.rejectedIds.includes(pending.id);
+    !rejectedIds.includes(pending.id);
   const guessed = next.tokens !== null && (found.guessAt ?? 0) > (next.guessAt ?? 0) ? found : next;
   const { guessAt, guessedGeneration } = guessed;
-  return { ...found, ...next, ...(waits ? { pending } : {}), pendingOver, guessAt, guessedGeneration };
+  const leftAt = next.leftAt ?? found.leftAt;
+  const kept = { pendingOver, rejectedIds, leftAt, guessAt, guessedGeneration };
+  return { ...found, ...next, ...(waits ? { pending } : {}), ...kept };
+}
+
+/** Whom either of the two knows to be rejected. */
+function together(one: GrantRecord, other: GrantRecord): readonly string[] {
+  return [...new Set([...one.rejectedIds, ...other.rejectedIds])].slice(-REJECTED_LENGTH);
+}
+
+/** What a record says of accounts to be confirmed, with what another one of the same grant knows of them. */
+function withDecided(current: GrantRecord, later: GrantRecord): GrantRecord {
+  const rejectedIds = together(current, later);
+  const pendingOver = Math.max(current.pendingOver, later.pendingOver);
+  const { pending } = current;
+  const isDecided = pending !== null && (pending.epoch <= pendingOver || rejectedIds.includes(pending.id));
+  return { ...current, rejectedIds, pendingOver, pending: isDecided ? null : pending };
 }
 
 /**
@@ -44,7 +69,7 @@ export function restored(
   const taken = sameGrant && current.generation >= record.generation;
   const generation = taken ? current.generation + 1 : record.generation;
   const base = sameGrant
-    ? current
+    ? withDecided(current, record)
     : { ...carried(record, current), history: current?.history ?? record.history };
   // A sign-in's own, written down because no store took it, may hold one that it crossed.
   const crossed = sameGrant ? current.sibling : record.sibling;
@@ -69,7 +94,7 @@ export function restored(
     // It says nothing about a sign-in that crossed this one.
     sibling: !taken && crossed?.authorizationId ? crossed : null,
     lastError: null,
-    rejectedIds: current?.rejectedIds ?? record.rejectedIds,
+    leftAt: current?.leftAt ?? record.leftAt,
     gaveWay: record.gaveWay,
     lastAttemptId: record.lastAttemptId,
     attemptIds: record.attemptIds,

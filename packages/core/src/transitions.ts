@@ -10,7 +10,7 @@ import type { DeathReason, HistoryEntry } from './status.ts';
 export const HISTORY_LENGTH = 20;
 const ATTEMPTS_LENGTH = 8;
 const GAVE_WAY_LENGTH = 8;
-const REJECTED_LENGTH = 8;
+export const REJECTED_LENGTH = 8;
 /** What the history says of a sign-in that takes the place of one that it crossed. */
 export const TAKES_PLACE = 'takes the place of one that it crossed';
 export function withHistory(record: GrantRecord, entry: HistoryEntry): readonly HistoryEntry[] {
@@ -152,6 +152,7 @@ export function tombstone(record: GrantRecord, at: number): GrantRecord {
     refresh: null,
     userEmail: null,
     disconnectedAt: at,
+    leftAt: at,
     dead: null,
     intent: null,
     unknown: null,

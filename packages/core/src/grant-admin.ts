@@ -296,6 +296,7 @@ export class GrantAdmin {
       const next = inDoubt ? doubtful(built, record, at) : built;
       const others = [...grant.signInsInHand].filter(([name]) => name !== inHand).map(([, other]) => other);
       grant.signInsInHand.set(inHand, handedOver(next, record && { record, pair }, others));
+      if (isLate) keep();
       return next;
     };
     const remember = (): void => {
@@ -348,7 +349,7 @@ export class GrantAdmin {
             () => true,
           );
           const record = grant.signInsInHand.get(inHand);
-          if (isOver && cameLate && record) await this.#d.last.saveLate(grant, record);
+          if (isOver && record) await this.#d.last.saveLate(grant, record);
           if (isOver) throw error;
         }
       }

@@ -71,13 +71,13 @@ export class Journals {
     const signIns: { readonly entry: JournalEntry; readonly parsed: GrantRecord }[] = [];
     const closed: Closed[] = [];
     const found = lists.flat().map((entry) => ({ entry, parsed: this.#parsed(slot, entry) }));
-    // A store that fell back has forgotten who left, and a journal may not have.
+    // A store that fell back has forgotten who left, and a journal may not have: as a tombstone, or in what came after it.
     const departures = found
-      .flatMap(({ parsed }) => (parsed && parsed.disconnectedAt !== null ? [parsed] : []))
-      .filter((parsed) => compareGrants(parsed, above) > 0);
+      .flatMap(({ parsed }) => (parsed && compareGrants(parsed, above) > 0 ? [parsed.leftAt] : []))
+      .filter((leftAt) => leftAt !== null);
     const views: readonly Above[] = [
       above,
-      ...departures.map((parsed) => ({ ...above, leftAt: parsed.leftAt })),
+      ...[...new Set(departures)].map((leftAt) => ({ ...above, leftAt })),
     ];
     for (const { entry, parsed } of found) {
       // An account to be confirmed is beside the pair, in an entry of any position.
@@ -247,11 +247,11 @@ export class Journals {
     }
   }
 
-  /** Best effort: an entry that stays is dropped by the next replay. */
-  async forget(slot: GrantSlot, below: Place): Promise<void> {
+  /** Best effort: an entry that stays is dropped by the next replay. `rescued`: the same in the rescue folder. */
+  async forget(slot: GrantSlot, below: Place, rescued: Place = below): Promise<void> {
     await Promise.allSettled([
       ...this.#journals.map((journal) => journal.forget(this.#registration, slot.id, below)),
-      this.#rescue?.forget(this.#registration, slot.id, withNewest(below)),
+      this.#rescue?.forget(this.#registration, slot.id, withNewest(rescued)),
     ]);
   }
 

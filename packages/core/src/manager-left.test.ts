@@ -327,3 +327,61 @@ it.each(['one process', 'two processes'])(
     expect((await next.ann.fetch('6/sites')).status).toBe(200);
   },
 );
+
+it('T8 F103 does not come back where the store is empty and a journal has the grant of who came back', async () => {
+  const { bench } = crossing;
+  const kept = memoryStore();
+  const journal = () => storeJournal(kept);
+  const [one, two] = [crossing.start({ journal: journal() }), crossing.start({ journal: journal() })];
+  const signIn = await crossing.signingIn(one, 8_000);
+  await bench.clock.advance(1_000);
+  await two.ann.disconnect();
+  await bench.clock.advance(1_000);
+  await two.ann.exchangeCode(await crossing.code());
+  one.link.down = true;
+  await crossing.pass(6_000);
+  await crossing.stop(one);
+  await signIn.ended;
+  expect(await filesIn(dir)).toHaveLength(1);
+  await bench.clock.advance(5 * MINUTE);
+  await two.ann.refresh({ force: true });
+  await crossing.pass(60_000);
+  const at = await account(two);
+  const next = crossing.start({ journal: journal(), store: memoryStore() });
+  await crossing.outcome(next, 'a token');
+  expect(await account(next)).toBe(at);
+});
+
+it('I5 F82 who is turned down takes no account along that waits in the same folder', async () => {
+  const { bench } = crossing;
+  const one = crossing.start({ refresh: { background: 'await' } });
+  const two = crossing.start();
+  const signIn = await crossing.signingIn(one, 6_000);
+  await bench.clock.advance(1_000);
+  await two.ann.disconnect();
+  await bench.clock.advance(1_000);
+  bench.emulator.faults.add({ match: { endpoint: 'token' }, kind: 'delay', delayMs: 1_000, times: 1 });
+  const proposed = two.ann.exchangeCode(await crossing.code(), { confirm: true }).catch(() => undefined);
+  await vi.waitFor(() => expect(crossing.count('presented', 'code')).toBe(2));
+  for (const { link } of [one, two]) link.down = true;
+  await crossing.pass(1_000);
+  await crossing.stop(two);
+  await proposed;
+  expect(await filesIn(dir)).toHaveLength(1);
+  await crossing.pass(4_000);
+  for (let n = 0; n < 14; n += 1) await crossing.pass(1_000);
+  await vi.waitFor(async () => expect(await filesIn(dir)).toHaveLength(2));
+  one.link.down = false;
+  let turnedDown: unknown;
+  void signIn.ended.then((error) => {
+    turnedDown = error;
+  });
+  const over = async (): Promise<void> => {
+    await bench.clock.advance(500);
+    expect(turnedDown).toMatchObject({ reason: 'disconnected_meanwhile' });
+  };
+  await vi.waitFor(over, { timeout: 20_000, interval: 20 });
+  const next = crossing.start();
+  await crossing.outcome(next, 'not_connected');
+  expect((await next.ann.status()).pending).toBeDefined();
+});

@@ -108,6 +108,10 @@ describe('a sign-in that is restored', () => {
     expect(next).toMatchObject({ generation: 4, pending: null, rejectedIds: ['a', 'x'] });
   });
 
+  it('F103 leaves it said when somebody left', () => {
+    expect(restored(record({ authorizationId: 'standing', leftAt: T0 }), entry).leftAt).toBe(T0);
+  });
+
   it('F27 leaves it said who has given way', () => {
     const gaveWay = [{ authorizationId: 'first', generation: 1 }];
     expect(restored(record({ authorizationId: 'standing', gaveWay }), entry).gaveWay).toEqual(gaveWay);

@@ -89,7 +89,7 @@ export class SignInRescue {
 
   /**
    * `inHand`: what the store has, or what it has turned down, must not come back from there. Nothing is forgotten where another
-   * sign-in was written down there, which no store has taken.
+   * sign-in, or account to be confirmed, was written down there, which no store has taken.
    */
   async forget(
     { slot, snapshot }: HeldGrant,
@@ -104,9 +104,12 @@ export class SignInRescue {
       .at(-1);
     const forgotten = kept.then(async () => {
       if (!upTo) return;
-      const { entry, below } = await journals.newest(slot, standingOf(row ?? EMPTY_RECORD));
+      const { entry, below, pending } = await journals.newest(slot, standingOf(row ?? EMPTY_RECORD));
       const isOther = entry !== null && entry.record.authorizationId !== upTo.authorizationId;
-      if (!isOther && !below) await journals.forget(slot, upTo);
+      const own = [row?.pending?.id, inHand?.pending?.id, inHand?.authorizationId];
+      const waits = pending !== null && pending.epoch > (row?.pendingOver ?? 0) && !own.includes(pending.id);
+      // A journal's own copy of what stands is not below that.
+      if (!isOther && !below && !waits) await journals.forget(slot, row ?? upTo, upTo);
     });
     const patience = { waitMs: options.timings.persistBudgetMs, deadline: 0, signal: undefined };
     await inTime(clock, forgotten, patience).catch(() => undefined);

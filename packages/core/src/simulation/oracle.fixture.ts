@@ -173,10 +173,8 @@ export class Oracle {
   readAnswered(process: SimProcess, id: string, row: StoreRow | null, askedAt = this.now): void {
     const known = this.#known(process, id);
     known.readAt = this.#world.now();
-    const glances = process.glances.get(id) ?? 0;
-    process.glances.set(id, Math.max(0, glances - 1));
     // One that lay unread counts where the next one is answered: nobody can tell the time by it.
-    if (glances > 0 || !row || this.now - askedAt > LATE_MS) return;
+    if (!row || this.now - askedAt > LATE_MS) return;
     const view = viewOf(row.body);
     // One whose own pair does not open here is told of as unreadable, whatever else of it does.
     if (view.connected && view.tokens?.startsWith('plain.') === false) return;

@@ -24,7 +24,6 @@ export function disconnect(world: World, index: number, id: string): void {
   act(world, index, id, 'disconnects', (connection) => connection.disconnect());
 }
 
-/** What a person does begins with a read that does not stay in memory, unless something comes of it. */
 function act(
   world: World,
   index: number,
@@ -37,19 +36,10 @@ function act(
   const { process, manager } = place;
   const idle = process.busy();
   process.deliver(() => {
-    glance(process, id, 1);
     world.oracle.note(`${process.name} ${does} ${id}`);
     what(manager.connection(id), process)
       .then(() => world.oracle.carriedOut(process, id))
-      .catch((error: unknown) => {
-        // Its first look may not have come about.
-        process.glances.delete(id);
-        world.failed(process, `${does} ${id}`, error);
-      })
+      .catch((error: unknown) => world.failed(process, `${does} ${id}`, error))
       .finally(idle);
   });
-}
-
-function glance(process: SimProcess, id: string, more: number): void {
-  process.glances.set(id, (process.glances.get(id) ?? 0) + more);
 }

@@ -40,8 +40,6 @@ export class SimProcess {
   /** Until when something kept this process from writing what it holds. */
   hinderedUntil = 0;
   readonly #waits = new Map<Point, number>();
-  /** Of how many coming reads of a connection each is somebody's first look, which does not stay in memory. */
-  readonly glances = new Map<string, number>();
   readonly mode = new Map<string, 'settle' | 'recheck' | 'persist'>();
   readonly #around: Surroundings;
   #heldTimers: (() => void)[] = [];

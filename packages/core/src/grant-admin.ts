@@ -11,7 +11,7 @@ import type { Journals } from './journals.ts';
 import type { LastRescue } from './last-rescue.ts';
 import { asOf, pairOf } from './new-pair.ts';
 import type { ResolvedOptions } from './options.ts';
-import { inTime } from './patience.ts';
+import { inTime, type Patience } from './patience.ts';
 import { EMPTY_RECORD, type GrantRecord, type TokenPair } from './record.ts';
 import type { Refresher } from './refresher.ts';
 import { doubtful, handedOver, SignInRescue } from './sign-in-rescue.ts';
@@ -50,10 +50,13 @@ interface Dependencies {
 export class GrantAdmin {
   readonly #d: Dependencies;
   readonly #rescue: SignInRescue;
+  readonly #patience: Patience;
 
   constructor(dependencies: Dependencies) {
     this.#d = dependencies;
     this.#rescue = new SignInRescue(dependencies);
+    const waitMs = dependencies.options.timings.persistBudgetMs;
+    this.#patience = { waitMs, deadline: 0, signal: undefined };
   }
 
   /** The code is spent once it is sent: `close()` waits for what comes of it. */
@@ -180,17 +183,11 @@ export class GrantAdmin {
 
   /** A store that comes back empty must not bring back, from a journal, a person who has left. */
   async #journalTombstone(grant: HeldGrant): Promise<void> {
-    const { journals, clock, options, news } = this.#d;
     const record = grant.snapshot?.record;
-    if (!journals.present || !record || record.disconnectedAt === null) return;
-    const patience = { waitMs: options.timings.persistBudgetMs, deadline: 0, signal: undefined };
-    try {
-      await inTime(clock, journals.append(grant.slot, record), patience);
-      // Of the grant that was left nothing stays behind.
-      await inTime(clock, journals.forget(grant.slot, record), patience);
-    } catch {
-      news.anomaly(grant, 'journal_failed', 'no journal took the disconnect');
-    }
+    if (!record || record.disconnectedAt === null || !(await this.#rescue.journalRow(grant))) return;
+    // Of the grant that was left nothing stays behind.
+    const forgotten = this.#d.journals.forget(grant.slot, record);
+    await inTime(this.#d.clock, forgotten, this.#patience).catch(() => undefined);
   }
 
   /** What was seen is known: where the store is away afterwards, what is in hand is made upon it, and above it. */
@@ -315,7 +312,6 @@ export class GrantAdmin {
       const record = grant.signInsInHand.get(inHand);
       if (record) rescued ??= this.#rescue.keep(grant, record);
     };
-    const patience = { waitMs: timings.persistBudgetMs, deadline: 0, signal: undefined };
     const over = new AbortController();
     // A platform that loses patience ends the process without any `close()`.
     if (background === 'await')
@@ -326,7 +322,7 @@ export class GrantAdmin {
       for (let tries = 0; ; tries += 1) {
         try {
           // A store may also be away without a word.
-          await (cameLate ? inTime(this.#d.clock, write(), patience) : write());
+          await (cameLate ? inTime(this.#d.clock, write(), this.#patience) : write());
           if (rescued) await this.#rescue.handOver(grant, rescued, grant.signInsInHand.get(inHand));
           return;
         } catch (error) {
@@ -361,9 +357,9 @@ export class GrantAdmin {
 
   /** Turned down by the store's own record: what was rescued meanwhile must not come back over that. */
   async #takeBack(grant: HeldGrant, rescued: Promise<void>, record: GrantRecord | undefined): Promise<void> {
-    await this.#rescue.forget(grant, rescued, record);
     // A journal keeps its newest entry: where the store loses the row it must still know that its person has left.
-    if (!this.#d.journals.canRescue) await this.#journalTombstone(grant);
+    if (!this.#d.journals.canRescue) await this.#rescue.journalRow(grant);
+    await this.#rescue.forget(grant, rescued, record);
   }
 
   /** Read, change, compare-and-set, until it stands. `null` from `change`: nothing to do. */

@@ -72,9 +72,7 @@ export class Journals {
     const closed: Closed[] = [];
     const found = lists.flat().map((entry) => ({ entry, parsed: this.#parsed(slot, entry) }));
     // A store that fell back has forgotten who left, and a journal may not have: as a tombstone, or in what came after it.
-    const departures = found
-      .flatMap(({ parsed }) => (parsed && compareGrants(parsed, above) > 0 ? [parsed.leftAt] : []))
-      .filter((leftAt) => leftAt !== null);
+    const departures = found.map(({ parsed }) => parsed?.leftAt ?? null).filter((leftAt) => leftAt !== null);
     const views: readonly Above[] = [
       above,
       ...[...new Set(departures)].map((leftAt) => ({ ...above, leftAt })),

@@ -385,3 +385,35 @@ it('I5 F82 who is turned down takes no account along that waits in the same fold
   await crossing.outcome(next, 'not_connected');
   expect((await next.ann.status()).pending).toBeDefined();
 });
+
+it('T8 F103 does not come back from a journal where the store forgets who has come back since', async () => {
+  vi.stubEnv('HIGHQ_RESCUE_DIR', '');
+  await crossing.close();
+  crossing = await Crossing.open(memoryStore(), 'many');
+  const { bench } = crossing;
+  const kept = memoryStore();
+  const journal = () => storeJournal(kept);
+  const one = crossing.start({ journal: journal(), refresh: { background: 'await' } });
+  const two = crossing.start({ journal: journal() });
+  const signIn = await crossing.signingIn(one, 3_000);
+  await bench.clock.advance(1_000);
+  await two.ann.disconnect();
+  one.link.down = true;
+  await crossing.pass(2_000);
+  for (let n = 0; n < 14; n += 1) await crossing.pass(1_000);
+  await two.ann.exchangeCode(await crossing.code());
+  one.link.down = false;
+  let turnedDown: unknown;
+  void signIn.ended.then((error) => {
+    turnedDown = error;
+  });
+  const over = async (): Promise<void> => {
+    await bench.clock.advance(500);
+    expect(turnedDown).toMatchObject({ reason: 'disconnected_meanwhile' });
+  };
+  await vi.waitFor(over, { timeout: 20_000, interval: 20 });
+  const at = await account(two);
+  const next = crossing.start({ journal: journal(), store: memoryStore() });
+  await crossing.outcome(next, 'a token');
+  expect(await account(next)).toBe(at);
+});

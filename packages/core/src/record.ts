@@ -263,7 +263,11 @@ export function parseRecord(body: string, connectionId: string): GrantRecord {
       { reason: 'malformed', connectionId },
     );
   }
-  return result.output as GrantRecord;
+  const record = result.output as GrantRecord;
+  if (record.leftAt !== null) return record;
+  // Written by a version that kept it in the history alone.
+  const left = record.history.findLast(({ event }) => event === 'disconnected')?.at ?? null;
+  return left === null ? record : { ...record, leftAt: left };
 }
 
 /** The part of the state that time cannot change, for the store's index. */

@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { hasLeftMeanwhile, hasLeftSince, isPassed, mayHaveCrossed, standingOf } from './journal-standing.ts';
 import { record, T0 } from './machine.fixture.ts';
 import { forgotten } from './machine-parts.ts';
+import { parseRecord } from './record.ts';
 import { restored, withCrossed } from './restoring.ts';
 import { handedOver } from './sign-in-rescue.ts';
 import type { HistoryEntry } from './status.ts';
@@ -110,6 +111,19 @@ describe('a sign-in that is restored', () => {
 
   it('F103 leaves it said when somebody left', () => {
     expect(restored(record({ authorizationId: 'standing', leftAt: T0 }), entry).leftAt).toBe(T0);
+    const later = { ...entry, record: { ...entry.record, leftAt: T0 + 1 } };
+    expect(restored(record({ authorizationId: 'standing', leftAt: T0 }), later).leftAt).toBe(T0 + 1);
+    expect(restored(record({ authorizationId: 'standing', leftAt: T0 + 2 }), later).leftAt).toBe(T0 + 2);
+    const left = { at: T0, event: 'disconnected', generation: 0 } as const;
+    const { leftAt: _, ...older } = record({ history: [left] });
+    expect(parseRecord(JSON.stringify(older), 'ann').leftAt).toBe(T0);
+  });
+
+  it('F82 remembers the latest eight who were rejected', () => {
+    const ids = ['a', 'b', 'c', 'd', 'e', 'f', 'g', 'h'];
+    const row = record({ authorizationId: 'standing', rejectedIds: ids, pendingOver: 9 });
+    const old = { ...entry, record: { ...entry.record, rejectedIds: ['x', 'y'], pendingOver: 1 } };
+    expect(restored(row, old).rejectedIds).toEqual(ids);
   });
 
   it('F27 leaves it said who has given way', () => {

@@ -35,14 +35,21 @@ export function carried(next: GrantRecord, found: GrantRecord | null): GrantReco
     !rejectedIds.includes(pending.id);
   const guessed = next.tokens !== null && (found.guessAt ?? 0) > (next.guessAt ?? 0) ? found : next;
   const { guessAt, guessedGeneration } = guessed;
-  const leftAt = next.leftAt ?? found.leftAt;
+  const leftAt = lastLeft(found, next);
   const kept = { pendingOver, rejectedIds, leftAt, guessAt, guessedGeneration };
   return { ...found, ...next, ...(waits ? { pending } : {}), ...kept };
 }
 
 /** Whom either of the two knows to be rejected. */
 function together(one: GrantRecord, other: GrantRecord): readonly string[] {
-  return [...new Set([...one.rejectedIds, ...other.rejectedIds])].slice(-REJECTED_LENGTH);
+  // Who knows more comes last.
+  const inOrder = one.pendingOver > other.pendingOver ? [other, one] : [one, other];
+  return [...new Set(inOrder.flatMap(({ rejectedIds }) => rejectedIds))].slice(-REJECTED_LENGTH);
+}
+
+/** When somebody left last, as far as either of the two knows: a store that fell back has forgotten it, or a rescue file was never told. */
+function lastLeft(one: GrantRecord | null, other: GrantRecord): number | null {
+  return Math.max(one?.leftAt ?? 0, other.leftAt ?? 0) || null;
 }
 
 /** What a record says of accounts to be confirmed, with what another one of the same grant knows of them. */
@@ -94,7 +101,7 @@ export function restored(
     // It says nothing about a sign-in that crossed this one.
     sibling: !taken && crossed?.authorizationId ? crossed : null,
     lastError: null,
-    leftAt: current?.leftAt ?? record.leftAt,
+    leftAt: lastLeft(current, record),
     gaveWay: record.gaveWay,
     lastAttemptId: record.lastAttemptId,
     attemptIds: record.attemptIds,

@@ -80,6 +80,21 @@ export class SignInRescue {
     news.anomaly(grant, 'sign_in_not_written', detail);
   }
 
+  /** What the row says of who has left, where the store may lose it. */
+  async journalRow(grant: HeldGrant): Promise<boolean> {
+    const { journals, clock, news, options } = this.#d;
+    const record = grant.snapshot?.record;
+    if (!journals.present || !record) return false;
+    const patience = { waitMs: options.timings.persistBudgetMs, deadline: 0, signal: undefined };
+    try {
+      await inTime(clock, journals.append(grant.slot, record), patience);
+      return true;
+    } catch {
+      news.anomaly(grant, 'journal_failed', 'no journal took the disconnect');
+      return false;
+    }
+  }
+
   /** The store has it: it is forgotten, unless what crossed it was written down there, too, or may be renewed there. */
   async handOver(grant: HeldGrant, kept: Promise<void>, inHand: GrantRecord | undefined): Promise<void> {
     const record = grant.snapshot?.record;

@@ -51,7 +51,7 @@ export interface EventTime {
  * - `waiting`: somebody's intent is live.
  * - `replaying`: journals are being read, before a decision, before a probe, or before a refusal is believed.
  * - `restoring`: what a journal holds is being written: a pair, an answer that could not be read, an account to be
- *   confirmed, or that a person left.
+ *   confirmed, that a person left, or when one who has come back left last.
  * - `reparsing`: a kept answer is being read once more.
  * - `gating`: the registration's breaker is asked.
  * - `repairing`: the store fell back; what this process knows is being written.
@@ -69,7 +69,10 @@ export type Flight =
   | { readonly at: 'waiting'; readonly polls: number }
   | { readonly at: 'repairing' }
   | { readonly at: 'replaying'; readonly found: DecisionBase; readonly then: AfterReplay }
-  | { readonly at: 'restoring'; readonly what: 'pair' | 'answer' | 'tombstone' | 'pending' | 'crossed' }
+  | {
+      readonly at: 'restoring';
+      readonly what: 'pair' | 'answer' | 'tombstone' | 'pending' | 'crossed' | 'left';
+    }
   | { readonly at: 'reparsing'; readonly found: DecisionBase & { readonly snapshot: Snapshot } }
   | { readonly at: 'gating'; readonly snapshot: Snapshot; readonly kind: 'refresh' | 'probe' }
   | {
@@ -212,6 +215,8 @@ export type FlightEvent =
       readonly crossed?: JournalledPair | null;
       /** There is such a one, also if it does not open here. */
       readonly below?: boolean;
+      /** When somebody left last, as far as the journals tell. */
+      readonly leftAt?: number | null;
       readonly time: EventTime;
     }
   | { readonly type: 'replay_failed'; readonly error: unknown; readonly time: EventTime }

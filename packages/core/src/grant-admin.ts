@@ -358,7 +358,7 @@ export class GrantAdmin {
   /** Turned down by the store's own record: what was rescued meanwhile must not come back over that. */
   async #takeBack(grant: HeldGrant, rescued: Promise<void>, record: GrantRecord | undefined): Promise<void> {
     // A journal keeps its newest entry: where the store loses the row it must still know that its person has left.
-    if (!this.#d.journals.canRescue) await this.#rescue.journalRow(grant);
+    if (!this.#d.journals.canRescue && !(await this.#rescue.journalRow(grant))) return;
     await this.#rescue.forget(grant, rescued, record);
   }
 

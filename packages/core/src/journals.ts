@@ -22,6 +22,8 @@ export interface Journalled {
   readonly crossed: JournalledPair | null;
   /** There is such a one, also if it does not open here. */
   readonly below: boolean;
+  /** When somebody left last, as far as any entry tells. */
+  readonly leftAt: number | null;
 }
 
 /** An entry that only somebody else can open. */
@@ -119,7 +121,8 @@ export class Journals {
       .sort((a, b) => compareGrants(a.entry, b.entry))
       .at(-1);
     const opened = crossed ? await this.#opened(slot, crossed.entry) : null;
-    return { entry: newest, answer, pending, crossed: opened, below: crossed !== undefined };
+    const leftAt = departures.length > 0 ? Math.max(...departures) : null;
+    return { entry: newest, answer, pending, crossed: opened, below: crossed !== undefined, leftAt };
   }
 
   /** `newest` is above it, or the same pair: of what was sealed anew an older text may stay. */

@@ -13,7 +13,7 @@ import { standingOf } from './journal-standing.ts';
 import { meant, siblingFirst } from './machine-outcome.ts';
 import { clear, deathOf, done, hasAnswer, isOurs, settled, siblingUnreadable } from './machine-parts.ts';
 import { compareGrants, EMPTY_RECORD, type GrantRecord, type Intent, type IntentKind } from './record.ts';
-import { carried, JOURNAL_LIFE_MS, restored, withCrossed } from './restoring.ts';
+import { carried, JOURNAL_LIFE_MS, restored, withCrossed, withLeft } from './restoring.ts';
 import type { TokenOutcome } from './token-outcome.ts';
 import { beside, died, repaired, uncertain, unknownOf, withAnswer, withIntent } from './transitions.ts';
 
@@ -54,12 +54,14 @@ export function replay(found: DecisionBase, then: AfterReplay): Step {
 export function replayed(
   context: FlightContext,
   { found, then }: Extract<Flight, { at: 'replaying' }>,
-  { entry, answer, pending, crossed = null, below = false, time }: Extract<FlightEvent, { type: 'replayed' }>,
+  event: Extract<FlightEvent, { type: 'replayed' }>,
 ): Step {
-  const { snapshot } = found;
+  const { entry, answer, pending, crossed = null, below = false, leftAt = null, time } = event;
+  const told = (record: GrantRecord): GrantRecord => withLeft(record, leftAt, time.store);
+  const snapshot = found.snapshot && { ...found.snapshot, record: told(found.snapshot.record) };
   const restore = (what: Extract<Flight, { at: 'restoring' }>['what'], record: GrantRecord): Step => [
     { at: 'restoring', what },
-    [{ type: 'write', expectedRev: snapshot?.rev ?? null, record }],
+    [{ type: 'write', expectedRev: snapshot?.rev ?? null, record: told(record) }],
   ];
   // An account that waits is written with it: what the store has is forgotten there.
   const withWaiting = (next: GrantRecord): GrantRecord =>
@@ -88,6 +90,8 @@ export function replayed(
   const both = crossed ? withCrossed(snapshot.record, crossed, time.store) : snapshot.record;
   if (both !== snapshot.record && (then.kind === 'look' || then.kind === 'decide'))
     return restore('crossed', both);
+  if (snapshot.record !== found.snapshot?.record && (then.kind === 'look' || then.kind === 'decide'))
+    return restore('left', snapshot.record);
   if (then.kind === 'look') {
     // Whoever left elsewhere leaves nothing behind here, either.
     const { disconnectedAt, epoch } = snapshot.record;

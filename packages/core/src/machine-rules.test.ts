@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { context, intentOf, LIFE, ok, Pilot, snapshot, T0 } from './machine.fixture.ts';
+import { context, intentOf, LIFE, ok, Pilot, record, snapshot, T0 } from './machine.fixture.ts';
 
 const over = intentOf({ firstAt: T0 - 200_000, leaseUntil: T0 - 20_000 });
 const answer = {
@@ -95,5 +95,50 @@ describe('an answer of which only the refresh token can be used', () => {
     const asks = (ms: number): Pilot => new Pilot(context({ known: found })).pass(ms).read(found);
     expect(asks(59_999).result).toMatchObject({ kind: 'refused_unrecognized', retryAfterMs: 1 });
     expect(asks(60_000).asked).toEqual(['connect']);
+  });
+});
+
+describe('who left, as far as journals tell', () => {
+  const nothing = { entry: null, answer: null, pending: null };
+  const told = (leftAt: number, purpose: 'look' | 'refresh', change = {}) => {
+    const pilot = new Pilot(context({ journaled: true, purpose })).read(snapshot(change));
+    return pilot.send({ type: 'replayed', ...nothing, leftAt, time: pilot.time });
+  };
+
+  it.each(['look', 'refresh'] as const)('T8 is written into the row by a %s', (purpose) => {
+    const pilot = told(T0 - 1, purpose, { leftAt: T0 - 2 });
+    expect(pilot.effect('write')).toMatchObject({
+      expectedRev: 5,
+      record: { generation: 3, leftAt: T0 - 1 },
+    });
+    expect(pilot.flight.at).toBe('restoring');
+  });
+
+  it.each([
+    ['the row knows it', T0 - 1, { leftAt: T0 - 1 }],
+    ['the row knows of a later time', T0 - 1, { leftAt: T0 }],
+    ['a clock was ahead', T0 + 1, {}],
+    ['the row is a tombstone itself', T0 - 1, { tokens: null, disconnectedAt: T0 - 9, leftAt: T0 - 9 }],
+  ])('T8 is not written where %s', (_, leftAt, change) => {
+    expect(told(leftAt, 'look', change).asked).not.toContain('write');
+  });
+
+  it('T8 goes into a pair that is brought in, where the store came back empty', () => {
+    const entry = { record: record({ epoch: 9 }), pair: snapshot().pair, at: T0 };
+    const pilot = new Pilot(context({ journaled: true, known: null })).read(null);
+    pilot.send({ type: 'replayed', ...nothing, entry, leftAt: T0 - 1, time: pilot.time });
+    expect(pilot.effect('write').record).toMatchObject({ epoch: 9, leftAt: T0 - 1 });
+  });
+
+  it('T8 is carried by the end of a grant, which is written in its place', () => {
+    const pilot = new Pilot(context({ journaled: true }));
+    const intent = intentOf({ attemptId: 'mine', owner: 'me' });
+    pilot.flight = { at: 'rechecking', intent };
+    pilot.read(snapshot({ intent }));
+    pilot.send({ type: 'replayed', ...nothing, leftAt: T0 - 1, time: pilot.time });
+    expect(pilot.effect('write').record).toMatchObject({
+      dead: { reason: 'revoked_or_expired' },
+      leftAt: T0 - 1,
+    });
   });
 });

@@ -7,6 +7,7 @@ import { fileJournal } from './file-journal.ts';
 import type { FlakyStore } from './flaky-store.fixture.ts';
 import { MINUTE } from './manager.fixture.ts';
 import { memoryStore } from './memory-store.ts';
+import { RestoredStore } from './restored-store.fixture.ts';
 import { storeJournal } from './store-journal.ts';
 
 let crossing: Crossing;
@@ -416,4 +417,128 @@ it('T8 F103 does not come back from a journal where the store forgets who has co
   const next = crossing.start({ journal: journal(), store: memoryStore() });
   await crossing.outcome(next, 'a token');
   expect(await account(next)).toBe(at);
+});
+
+describe('who left, where the store has forgotten it before anybody looked, and a journal has not', () => {
+  let empty: () => Promise<void>;
+  let journal: () => ReturnType<typeof storeJournal>;
+
+  beforeEach(async () => {
+    await crossing.close();
+    const shared = new RestoredStore();
+    crossing = await Crossing.open(shared, 'many');
+    empty = shared.backUp();
+    const kept = memoryStore();
+    journal = () => storeJournal(kept);
+  });
+
+  it('T8 F103 does not come back out of a rescue folder once the one with which that person came back was renewed', async () => {
+    const { bench } = crossing;
+    const one = crossing.start();
+    const signIn = await crossing.signingIn(one, 8_000);
+    await bench.clock.advance(1_000);
+    await crossing.start({ journal: journal() }).ann.disconnect();
+    await empty();
+    await bench.clock.advance(1_000);
+    const back = crossing.start({ journal: journal() });
+    await back.ann.exchangeCode(await crossing.code());
+    one.link.down = true;
+    await crossing.pass(6_000);
+    await crossing.stop(one);
+    await signIn.ended;
+    expect(await filesIn(dir)).toHaveLength(1);
+    const at = await account(back);
+    await bench.clock.advance(MINUTE);
+    const renewing = crossing.start({ journal: journal() });
+    await crossing.outcome(renewing, 'a token');
+    await renewing.ann.refresh({ force: true });
+    await crossing.pass(1_000);
+    const next = crossing.start();
+    await crossing.outcome(next, 'a token');
+    expect(await account(next)).toBe(at);
+    expect(next.link.writes).toHaveLength(0);
+  });
+
+  it('T8 stays away also with an answer that is still on its way', async () => {
+    const { bench } = crossing;
+    const one = crossing.start();
+    const signIn = await crossing.signingIn(one, 8_000);
+    await bench.clock.advance(1_000);
+    await crossing.start({ journal: journal() }).ann.disconnect();
+    await empty();
+    await bench.clock.advance(1_000);
+    await crossing.start().ann.exchangeCode(await crossing.code());
+    const next = crossing.start({ journal: journal() });
+    await crossing.outcome(next, 'a token');
+    const at = await account(next);
+    await crossing.pass(8_000);
+    expect(await signIn.ended).toMatchObject({ reason: 'disconnected_meanwhile' });
+    expect(await account(crossing.start())).toBe(at);
+  });
+
+  it('T8 F103 is not forgotten there with the hand-over of the sign-in with which that person came back', async () => {
+    const { bench } = crossing;
+    const one = crossing.start();
+    const signIn = await crossing.signingIn(one, 20_000);
+    await bench.clock.advance(1_000);
+    vi.stubEnv('HIGHQ_RESCUE_DIR', '');
+    await crossing.start({ journal: journal() }).ann.disconnect();
+    await empty();
+    await bench.clock.advance(1_000);
+    const back = crossing.start({ journal: journal(), refresh: { background: 'await' } });
+    const again = await crossing.signingIn(back, 1_000);
+    back.link.down = true;
+    for (let n = 0; n < 14; n += 1) await crossing.pass(1_000);
+    back.link.down = false;
+    await crossing.pass(2_000);
+    expect(await again.ended).toMatchObject({ state: 'active' });
+    const at = await account(back);
+    one.link.down = true;
+    await crossing.pass(6_000);
+    await crossing.stop(one);
+    await signIn.ended;
+    expect(await filesIn(dir)).toHaveLength(1);
+    vi.stubEnv('HIGHQ_RESCUE_DIR', dir);
+    const next = crossing.start({ journal: journal() });
+    await crossing.outcome(next, 'a token');
+    expect(await account(next)).toBe(at);
+    await next.ann.refresh({ force: true });
+    expect((await next.ann.fetch('6/sites')).status).toBe(200);
+    expect(await account(crossing.start())).toBe(at);
+  });
+});
+
+it('T8 F103 who is turned down is not forgotten where no journal takes the word of it', async () => {
+  vi.stubEnv('HIGHQ_RESCUE_DIR', '');
+  await crossing.close();
+  crossing = await Crossing.open(memoryStore(), 'many');
+  const { bench } = crossing;
+  const kept = memoryStore();
+  const full = storeJournal(kept);
+  const one = crossing.start({ journal: full, refresh: { background: 'await' } });
+  const two = crossing.start({ journal: storeJournal(kept) });
+  const signIn = await crossing.signingIn(one, 3_000);
+  await bench.clock.advance(1_000);
+  await two.ann.disconnect();
+  one.link.down = true;
+  await crossing.pass(2_000);
+  for (let n = 0; n < 14; n += 1) await crossing.pass(1_000);
+  await two.ann.exchangeCode(await crossing.code());
+  full.append = () => Promise.reject(new Error('disk full'));
+  one.link.down = false;
+  let turnedDown: unknown;
+  void signIn.ended.then((error) => {
+    turnedDown = error;
+  });
+  const over = async (): Promise<void> => {
+    await bench.clock.advance(500);
+    expect(turnedDown).toMatchObject({ reason: 'disconnected_meanwhile' });
+  };
+  await vi.waitFor(over, { timeout: 20_000, interval: 20 });
+  expect(bench.named('anomaly')).toContainEqual(
+    expect.objectContaining({ anomaly: 'journal_failed', connectionId: 'ann' }),
+  );
+  // The journal tells of the departure, and the store that is lost now does not.
+  const next = crossing.start({ journal: storeJournal(kept), store: memoryStore() });
+  await crossing.outcome(next, 'not_connected');
 });

@@ -264,10 +264,10 @@ export function parseRecord(body: string, connectionId: string): GrantRecord {
     );
   }
   const record = result.output as GrantRecord;
-  if (record.leftAt !== null) return record;
-  // Written by a version that kept it in the history alone.
-  const left = record.history.findLast(({ event }) => event === 'disconnected')?.at ?? null;
-  return left === null ? record : { ...record, leftAt: left };
+  // A version that keeps it in the history alone carries an older one over.
+  const left = record.history.findLast(({ event }) => event === 'disconnected')?.at ?? 0;
+  const leftAt = record.disconnectedAt ?? Math.max(record.leftAt ?? 0, left);
+  return leftAt > 0 && leftAt !== record.leftAt ? { ...record, leftAt } : record;
 }
 
 /** The part of the state that time cannot change, for the store's index. */

@@ -3,10 +3,10 @@ import { hasLeftMeanwhile, hasLeftSince, isPassed, mayHaveCrossed, standingOf } 
 import { record, T0 } from './machine.fixture.ts';
 import { forgotten } from './machine-parts.ts';
 import { parseRecord } from './record.ts';
-import { restored, withCrossed } from './restoring.ts';
+import { carried, restored, withCrossed } from './restoring.ts';
 import { handedOver } from './sign-in-rescue.ts';
 import type { HistoryEntry } from './status.ts';
-import { givenWay, rotated, withoutPending } from './transitions.ts';
+import { givenWay, rotated, tombstone, withoutPending } from './transitions.ts';
 
 const pair = { access: 'access', refresh: 'refresh' };
 const next = {
@@ -117,6 +117,22 @@ describe('a sign-in that is restored', () => {
     const left = { at: T0, event: 'disconnected', generation: 0 } as const;
     const { leftAt: _, ...older } = record({ history: [left] });
     expect(parseRecord(JSON.stringify(older), 'ann').leftAt).toBe(T0);
+  });
+
+  it('F75 knows who left last also where an earlier version has written that, and carried an older instant over', () => {
+    const left = { at: T0, event: 'disconnected', generation: 0 } as const;
+    const read = (change: Parameters<typeof record>[0]) =>
+      parseRecord(JSON.stringify(record({ history: [left], ...change })), 'ann').leftAt;
+    expect(read({ leftAt: T0 - 1 })).toBe(T0);
+    expect(read({ leftAt: T0 + 1 })).toBe(T0 + 1);
+    // A clock was ahead when somebody left before.
+    expect(read({ leftAt: T0 + 1, disconnectedAt: T0 })).toBe(T0);
+  });
+
+  it('T8 a tombstone tells of its own time, though a clock was ahead at one before', () => {
+    const before = tombstone(record(), T0 + 5_000);
+    const own = { ...tombstone(record(), T0), epoch: before.epoch + 1 };
+    expect(carried(own, before).leftAt).toBe(T0);
   });
 
   it('F82 remembers the latest eight who were rejected', () => {

@@ -35,7 +35,8 @@ export function carried(next: GrantRecord, found: GrantRecord | null): GrantReco
     !rejectedIds.includes(pending.id);
   const guessed = next.tokens !== null && (found.guessAt ?? 0) > (next.guessAt ?? 0) ? found : next;
   const { guessAt, guessedGeneration } = guessed;
-  const leftAt = lastLeft(found, next);
+  // A tombstone's own, though a clock may have been ahead when somebody left before.
+  const leftAt = next.disconnectedAt ?? lastLeft(found, next);
   const kept = { pendingOver, rejectedIds, leftAt, guessAt, guessedGeneration };
   return { ...found, ...next, ...(waits ? { pending } : {}), ...kept };
 }
@@ -50,6 +51,15 @@ function together(one: GrantRecord, other: GrantRecord): readonly string[] {
 /** When somebody left last, as far as either of the two knows: a store that fell back has forgotten it, or a rescue file was never told. */
 function lastLeft(one: GrantRecord | null, other: GrantRecord): number | null {
   return Math.max(one?.leftAt ?? 0, other.leftAt ?? 0) || null;
+}
+
+/**
+ * With what journals know of who left: the store may have forgotten it, and journals forget it once this record has rotated. What
+ * lies ahead was dated by a clock that has been set back since, and would turn away who signs in now.
+ */
+export function withLeft(record: GrantRecord, leftAt: number | null, storeNow: number): GrantRecord {
+  const isNews = leftAt !== null && leftAt > (record.leftAt ?? 0) && leftAt <= storeNow;
+  return isNews && record.disconnectedAt === null ? { ...record, leftAt } : record;
 }
 
 /** What a record says of accounts to be confirmed, with what another one of the same grant knows of them. */

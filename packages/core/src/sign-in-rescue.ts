@@ -90,7 +90,7 @@ export class SignInRescue {
       await inTime(clock, journals.append(grant.slot, record), patience);
       return true;
     } catch {
-      news.anomaly(grant, 'journal_failed', 'no journal took the disconnect');
+      news.anomaly(grant, 'journal_failed', 'no journal took what the row says of who has left');
       return false;
     }
   }
@@ -119,12 +119,14 @@ export class SignInRescue {
       .at(-1);
     const forgotten = kept.then(async () => {
       if (!upTo) return;
-      const { entry, below, pending } = await journals.newest(slot, standingOf(row ?? EMPTY_RECORD));
+      const { entry, below, pending, leftAt } = await journals.newest(slot, standingOf(row ?? EMPTY_RECORD));
       const isOther = entry !== null && entry.record.authorizationId !== upTo.authorizationId;
       const own = [row?.pending?.id, inHand?.pending?.id, inHand?.authorizationId];
       const waits = pending !== null && pending.epoch > (row?.pendingOver ?? 0) && !own.includes(pending.id);
+      // The store has forgotten it: the next look writes it down.
+      const tellsMore = (leftAt ?? 0) > (row?.leftAt ?? 0);
       // A journal's own copy of what stands is not below that.
-      if (!isOther && !below && !waits) await journals.forget(slot, row ?? upTo, upTo);
+      if (!isOther && !below && !waits && !tellsMore) await journals.forget(slot, row ?? upTo, upTo);
     });
     const patience = { waitMs: options.timings.persistBudgetMs, deadline: 0, signal: undefined };
     await inTime(clock, forgotten, patience).catch(() => undefined);

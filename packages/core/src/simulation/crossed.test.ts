@@ -109,6 +109,64 @@ function rescued(seed: number): Plan {
   return { ...plan, events, opening, target: null };
 }
 
+/**
+ * A person leaves while a sign-in is on its way, the store forgets that, and the person may come back: before or after somebody
+ * has looked into a journal. The first sign-in is written late, or rescued.
+ */
+function left(seed: number): Plan {
+  const at = (name: string, from: number, to: number): number =>
+    Math.floor(from + chance(seed, name) * (to - from));
+  const often = (name: string, share: number): boolean => chance(seed, name) < share;
+  const processes = at('left processes', 2, 5);
+  const plan = planOf(seed, {
+    grants: often('left grants', 0.5) ? 'newest' : 'many',
+    processes,
+    connections: 1,
+    density: often('left faults', 0.3) ? 0.02 : 0,
+    people: 'crossing',
+    shutdowns: 'rescue',
+    journal: often('left private', 0.4) ? 'private' : 'shared',
+  });
+  const events: UserEvent[] = plan.events.filter(({ kind }) => kind === 'call');
+  const any = (name: string): number => at(`${name} by`, 0, processes);
+  const add = (kind: UserEvent['kind'], process: number, from: number, ms = 0): number =>
+    events.push({ kind, id: 'c0', process, at: from, ms });
+  if (often('left older', 0.6)) {
+    add('sign-in', any('left older'), 500);
+    for (let n = at('left renewed', 0, 3); n > 0; n -= 1) add('force', any(`left older ${n}`), n * MINUTE);
+  }
+  for (let round = 0; round < at('left rounds', 1, 3); round += 1) {
+    const start = 10 * MINUTE + round * 25 * MINUTE;
+    const name = (what: string): string => `left ${round} ${what}`;
+    const first = any(name('first'));
+    add('sign-in', first, start);
+    const leaves = start + at(name('leaves'), 1, 3_000);
+    add('disconnect', any(name('leaves')), leaves);
+    const falls = leaves + at(name('falls'), 20, 4_000);
+    if (often(name('falls'), 0.8))
+      add('fall-back', 0, falls, falls - leaves + at(name('back to'), 1, 20_000));
+    if (often(name('returns'), 0.8))
+      add('sign-in', any(name('returns')), leaves + at(name('returns at'), 10, 20_000));
+    const ends = start + at(name('ends'), 3_000, 40_000);
+    if (often(name('away'), 0.7)) add('outage', 0, ends);
+    if (often(name('close'), 0.7)) add('close', first, ends + at(name('closed'), 0, 5_000));
+    for (let n = 0; n < 6; n += 1)
+      add(
+        often(name(`call ${n}`), 0.3) ? 'call' : 'force',
+        any(name(`${n}`)),
+        leaves + at(name(`force ${n}`), 0, 20 * MINUTE),
+      );
+    if (often(name('last'), 0.3))
+      add('close', any(name('last')), ends + at(name('last at'), 30_000, 15 * MINUTE));
+  }
+  const late = { point: 'exchange', kind: 'late' } as const;
+  const opening: Opening[] = [];
+  if (often('left older', 0.6)) opening.push({ ...late, ms: 5 });
+  for (let n = 0; n < 4; n += 1)
+    opening.push({ ...late, ms: at(`left late ${n}`, 5, n % 2 === 0 ? 60_000 : 5_000) });
+  return { ...plan, events, opening, target: null };
+}
+
 it('I1 I5 I10 two sign-ins that cross, and the refreshes of both, lose no pair that lives', {
   timeout: Math.max(60_000, SEEDS * 300),
 }, async () => {
@@ -123,6 +181,15 @@ it('I5 I6 I10 two sign-ins that are rescued in places of their own lose no pair 
 }, async () => {
   for (let seed = FIRST; seed < FIRST + SEEDS; seed += 1) {
     const { violations, history } = await simulate(rescued(seed));
+    expect(violations, `seed ${seed}\n${history.join('\n')}`).toEqual([]);
+  }
+});
+
+it('T8 I5 I10 who leaves while a sign-in is on its way stays away, also where the store forgets that', {
+  timeout: Math.max(60_000, SEEDS * 300),
+}, async () => {
+  for (let seed = FIRST; seed < FIRST + SEEDS; seed += 1) {
+    const { violations, history } = await simulate(left(seed));
     expect(violations, `seed ${seed}\n${history.join('\n')}`).toEqual([]);
   }
 });

@@ -1,6 +1,6 @@
 import type { Journal, JournalEntry } from '../journal.ts';
 import type { Oracle } from './oracle.fixture.ts';
-import { viewOf } from './row-view.fixture.ts';
+import { type RowView, viewOf } from './row-view.fixture.ts';
 import type { SimProcess } from './sim-process.fixture.ts';
 import { reopened, type SimStore, unopened } from './store.fixture.ts';
 
@@ -39,12 +39,14 @@ export function simJournal(
     },
     read(_registration, connectionId) {
       let at = Number.NEGATIVE_INFINITY;
+      let found: readonly RowView[] = [];
       return process.ask(
         'journal.read',
         () => {
           at = oracle.now;
-          return shelf.entries
-            .filter((entry) => entry.connectionId === connectionId)
+          const own = shelf.entries.filter((entry) => entry.connectionId === connectionId);
+          found = own.map(({ body }) => viewOf(body));
+          return own
             .map((entry) => {
               const view = viewOf(entry.body);
               return { ...entry, body: unopened(entry.body, store.unopenable(view, process)) };
@@ -53,7 +55,7 @@ export function simJournal(
         },
         {
           ...path,
-          answered: () => oracle.replayed(process, connectionId, at, shelf),
+          answered: () => oracle.replayed(process, connectionId, at, shelf, found),
         },
       );
     },

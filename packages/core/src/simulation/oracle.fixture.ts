@@ -1,5 +1,6 @@
 import type { TokenOutcome, TokenRequest } from '../token-outcome.ts';
 import type { StoreRow } from '../token-store.ts';
+import { Departures } from './departures.fixture.ts';
 import type { Point } from './faults.fixture.ts';
 import type { Shelf } from './journal.fixture.ts';
 import type { Family, Grant, Provider, RefreshToken, Reply } from './provider.fixture.ts';
@@ -100,16 +101,14 @@ export class Oracle {
   readonly #knowledge = new Map<SimProcess, Map<string, Knowledge>>();
   /** When a person last left or signed in again. */
   readonly #grantEnded = new Map<string, number>();
-  readonly #disconnected = new Map<string, { readonly at: number; readonly epoch: number }>();
-  /** Grants that their person has left, whatever the store remembers of it. */
-  readonly #left = new Set<number>();
-  readonly #everLeft = new Set<string>();
+  readonly #departures: Departures;
   /** Sign-ins whose pair has come back, and to whom. */
   readonly #signIns: { readonly process: SimProcess; readonly refresh: RefreshToken }[] = [];
 
   constructor(provider: Provider, world: World) {
     this.#provider = provider;
     this.#world = world;
+    this.#departures = new Departures(provider, world);
   }
 
   note(line: string): void {
@@ -256,14 +255,12 @@ export class Oracle {
     if (next.intent?.kind === 'refresh' || next.intent?.kind === 'probe')
       known.intended = { view: next, at: now };
     if (before && before.epoch < next.epoch) this.#grantEnded.set(id, now);
-    if (next.disconnectedAt !== null && before?.disconnectedAt !== next.disconnectedAt) {
-      this.#disconnected.set(id, { at: now, epoch: next.epoch });
-      // A repair may tell of it late.
-      const leftAt = next.disconnectedAt - (this.#world.storeNow() - now);
-      for (const { id: grant, user, refreshTokens } of this.#provider.families)
-        if (user === id && (refreshTokens[0]?.issuedAt ?? 0) <= leftAt) this.#left.add(grant);
-      this.#everLeft.add(id);
-    }
+    this.#departures.written(id, before, next);
+    if (point === 'cas.pair' && this.#departures.isConcealed(process, id, next))
+      this.violated(
+        'T8',
+        `${process.name} conceals when the person of ${id} left, and has read it in a journal`,
+      );
     if (next.dead && before && !before.dead && compare(next, before) === 0)
       this.#died(process, id, before, next);
   }
@@ -283,7 +280,7 @@ export class Oracle {
     if (other) this.violated('I2', `${id}: grants ${other.id} and ${family.id} share epoch ${next.epoch}`);
     if (family.epoch === null || family.epoch < next.epoch) family.epoch = next.epoch;
     const previous = before?.refresh ? this.#provider.refreshTokens.get(before.refresh) : undefined;
-    if (this.#left.has(family.id) && this.#disconnected.has(id) && previous?.family !== family)
+    if (previous?.family !== family && this.#departures.isKnown(id, family, before))
       this.violated('T8', `${id}: grant ${family.id} is there again although its person has left it`);
     if (previous && before?.epoch === next.epoch && previous.family !== family) {
       this.violated('I2', `${id}: epoch ${next.epoch} took a write of another grant`);
@@ -321,8 +318,7 @@ export class Oracle {
       const stays = left?.held.includes(text) && (text !== left.pending || text === lost?.pending);
       if (!stays) this.#fate(text).wiped = true;
     }
-    const left_ = this.#disconnected.get(id);
-    if (left_ && (left?.epoch ?? 0) < left_.epoch) this.#disconnected.delete(id);
+    this.#departures.forgot(id, left);
   }
 
   #died(process: SimProcess, id: string, before: RowView, next: RowView): void {
@@ -380,7 +376,8 @@ export class Oracle {
   }
 
   /** `at`: when the journal was looked into; what is written while the answer is on its way is not in it. */
-  replayed(process: SimProcess, id: string, at: number, shelf: Shelf): void {
+  replayed(process: SimProcess, id: string, at: number, shelf: Shelf, found: readonly RowView[]): void {
+    this.#departures.told(process, id, found);
     if (shelf.shared) this.#known(process, id).replayedAt = at;
   }
 
@@ -622,7 +619,7 @@ export class Oracle {
     if (!process.steady || !returned || !position || !access || compare(position, returned) !== 0) return;
     // Somebody has left: a process that has seen so keeps it back with good reason, whichever of its reads told it; or that has
     // written so itself, though the store has forgotten it.
-    const left = this.#disconnected.get(id) ?? wrote;
+    const left = this.#departures.last(id) ?? wrote;
     if (left && left.epoch > returned.epoch) return;
     const leftMs = access.issuedAt + access.lifeMs - this.#world.storeNow();
     if (leftMs < VALID_MS) return;
@@ -637,7 +634,7 @@ export class Oracle {
     known: Knowledge,
     startedAt: number,
   ): void {
-    const left = this.#disconnected.get(id);
+    const left = this.#departures.last(id);
     if (!left || epoch >= left.epoch || startedAt < left.at + REVALIDATE_MS) return;
     const hindered = Math.max(process.hinderedUntil, this.storeHinderedUntil, left.at + REVALIDATE_MS);
     const first = known.staleCallAt;
@@ -689,12 +686,12 @@ export class Oracle {
   standing(id: string): Family | null {
     const stood = this.#provider.families.filter(({ user, epoch }) => user === id && epoch !== null);
     const newest = stood.toSorted((a, b) => (a.epoch ?? 0) - (b.epoch ?? 0)).at(-1);
-    return newest && !this.#left.has(newest.id) ? newest : null;
+    return newest && !this.#departures.hasLeft(newest) ? newest : null;
   }
 
   /** A live refresh token of this connection that was in the store, and that nobody has left or forgotten. */
   letGo(id: string): string | null {
-    if (this.#everLeft.has(id) || this.forgotAt.has(id) || this.#nameless.has(id) || this.#crowded.has(id))
+    if (this.#departures.ever(id) || this.forgotAt.has(id) || this.#nameless.has(id) || this.#crowded.has(id))
       return null;
     const families = this.#provider.families.filter(({ user }) => user === id);
     const live = families
@@ -725,7 +722,7 @@ export class Oracle {
     if (
       !newest ||
       newest.epoch !== null ||
-      this.#everLeft.has(id) ||
+      this.#departures.ever(id) ||
       this.unwritable.has(id) ||
       this.#nameless.has(id) ||
       this.#crowded.has(id)

@@ -42,9 +42,12 @@ export interface UserEvent {
     | 'disconnect'
     | 'revoke'
     | 'close'
-    | 'outage';
+    | 'outage'
+    | 'fall-back';
   readonly process: number;
   readonly id: string;
+  /** How far a store falls back. */
+  readonly ms?: number;
 }
 
 /** A fault at the first waits of a kind. */

@@ -22,6 +22,7 @@ export interface RowView {
   readonly access: { readonly issuedAt: number; readonly lifeMs: number } | null;
   readonly dead: { readonly reason: string; readonly at: number } | null;
   readonly disconnectedAt: number | null;
+  readonly leftAt: number | null;
   readonly connected: boolean;
   readonly quarantine: boolean;
   readonly unknown: boolean;
@@ -50,6 +51,7 @@ interface Body {
   unknown: object | null;
   refused: object | null;
   disconnectedAt: number | null;
+  leftAt: number | null;
   history: readonly { at: number; event: string; generation: number }[];
 }
 
@@ -101,6 +103,7 @@ export function viewOf(body: string): RowView {
     access: record.access,
     dead: record.dead,
     disconnectedAt: record.disconnectedAt,
+    leftAt: record.leftAt,
     connected: record.tokens !== null,
     quarantine: record.quarantine !== null,
     unknown: record.unknown !== null,

@@ -37,7 +37,7 @@ export async function simulate(
   return outcomeOf(world, ending);
 }
 
-function carryOut(world: World, { kind, process, id, at }: UserEvent): void {
+function carryOut(world: World, { kind, process, id, at, ms = 0 }: UserEvent): void {
   const place = world.place(process);
   switch (kind) {
     case 'sign-in':
@@ -66,6 +66,10 @@ function carryOut(world: World, { kind, process, id, at }: UserEvent): void {
       return;
     case 'outage':
       world.outage(at);
+      return;
+    case 'fall-back':
+      world.oracle.note(`the store falls back by ${ms}`);
+      world.forget(() => world.store.fallBack(ms));
       return;
     case 'revoke': {
       const family = world.provider.familyOf(id);

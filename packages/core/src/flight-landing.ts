@@ -45,7 +45,8 @@ export function takeIn(
   grant.failures += 1;
   if (result.kind === 'store_down') grant.mayTryAgain();
   const pause = pauseAfter(grant.id, result, { timings: options.timings, failures: grant.failures });
-  grant.pause = { untilMono: clock.monotonic() + pause.ms, error: pause.error };
+  const isForProbe = result.kind === 'uncertain' && result.reason === 'outcome_unknown';
+  grant.pause = { untilMono: clock.monotonic() + pause.ms, error: pause.error, isForProbe };
   if (result.kind === 'closing') return;
   news.failed(grant, result, pause.ms);
   // Nobody needs to ask for an uncertain connection to recover (T10).

@@ -38,6 +38,8 @@ export interface OngoingFlight {
 export interface Pause {
   readonly untilMono: number;
   readonly error: (retryAfterMs: number) => HighQError;
+  /** For the next probe, and no longer than the access token works. */
+  readonly isForProbe: boolean;
 }
 
 /** One connection as this process has it in memory. */
@@ -145,6 +147,13 @@ export class HeldGrant {
     const access = this.snapshot?.record.access;
     if (this.remaining() <= 0 || access?.fingerprint === this.calls.deadToken) return null;
     return this.snapshot?.pair?.access ?? null;
+  }
+
+  /** The API refuses this access token before its time: nothing waits for its end any more. */
+  foundDead(fingerprint: string | null): void {
+    if (this.calls.deadToken === fingerprint) return;
+    this.calls.deadToken = fingerprint;
+    if (this.pause?.isForProbe) this.pause = null;
   }
 
   /** The two clocks of this process have moved apart: the store's clock must be asked again. */

@@ -44,15 +44,20 @@ export function takeIn(
   if (wasGivenUp(result, closing) || purpose === 'look') return;
   grant.failures += 1;
   if (result.kind === 'store_down') grant.mayTryAgain();
-  const pause = pauseAfter(grant.id, result, { timings: options.timings, failures: grant.failures });
+  const { ms, error } = pauseAfter(grant.id, result, { timings: options.timings, failures: grant.failures });
   const isForProbe = result.kind === 'uncertain' && result.reason === 'outcome_unknown';
-  grant.pause = { untilMono: clock.monotonic() + pause.ms, error: pause.error, isForProbe };
+  const pause = { untilMono: clock.monotonic() + ms, error, isForProbe };
+  grant.pause = pause;
   if (result.kind === 'closing') return;
-  news.failed(grant, result, pause.ms);
+  news.failed(grant, result, ms);
   // Nobody needs to ask for an uncertain connection to recover (T10).
   const stuck = result.kind === 'uncertain' || (grant.snapshot !== null && uncertain(grant.snapshot.record));
   // Where a process is frozen between calls, a timer would fire in the middle of somebody else's.
   if (stuck && options.background === 'detached' && !closing.aborted) {
-    grant.cancelWakeUp = clock.setTimer(wake, pause.ms + 1);
+    grant.cancelWakeUp = clock.setTimer(() => {
+      // A timer counts whole milliseconds, and may be a moment early: there is no other to wake it.
+      if (grant.pause === pause) grant.pause = null;
+      wake();
+    }, ms + 1);
   }
 }

@@ -1,4 +1,5 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { Clock } from './clock.ts';
 import { FlakyStore } from './flaky-store.fixture.ts';
 import { Bench, DAY, HOUR, MINUTE } from './manager.fixture.ts';
 import { memoryStore } from './memory-store.ts';
@@ -22,7 +23,8 @@ async function connected(options: Parameters<Bench['manager']>[0] = {}) {
   const connection = manager.connection('ann');
   await bench.signIn(connection);
   const presented = () => bench.emulator.ledger.count({ kind: 'presented', tokenType: 'refresh' });
-  const other = () => bench.manager({ store, ...options }).connection('ann');
+  const other = (more: typeof options = {}) =>
+    bench.manager({ store, ...options, ...more }).connection('ann');
   return { manager, connection, presented, other, ledger: bench.emulator.ledger };
 }
 
@@ -86,6 +88,25 @@ describe('the token endpoint fails', () => {
       expect(String(error)).toContain('its answer never arrived');
     }
     expect(presented()).toBe(2);
+  });
+
+  it('T10 F106 an unknown refresh is probed though nobody asks, also where timers are a moment early, as those of Node', async () => {
+    const { other } = await connected();
+    const { clock } = bench;
+    const hasty: Clock = {
+      now: () => clock.now(),
+      monotonic: () => clock.monotonic(),
+      afterIo: (fn) => clock.afterIo(fn),
+      setTimer: (fn, ms) => clock.setTimer(fn, ms > MINUTE ? ms - 1.5 : ms),
+    };
+    const idle = other({ clock: hasty });
+    await clock.advance(30 * MINUTE);
+    bench.emulator.faults.add({ match: REFRESH, kind: 'status', status: 502, times: 1 });
+    await expect(idle.getAccessToken()).rejects.toMatchObject({ code: 'rotation_uncertain' });
+    await clock.advance(LEASE);
+    await clock.settle(20);
+    await clock.advance(2 * SETTLE);
+    await bench.presented(2);
   });
 
   it('F106 502 for half an hour, then well again: it recovers by itself', async () => {

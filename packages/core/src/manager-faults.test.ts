@@ -3,6 +3,7 @@ import type { Clock } from './clock.ts';
 import { FlakyStore } from './flaky-store.fixture.ts';
 import { Bench, DAY, HOUR, MINUTE } from './manager.fixture.ts';
 import { memoryStore } from './memory-store.ts';
+import { storeJournal } from './store-journal.ts';
 import { ManualClock } from './testing/manual-clock.ts';
 
 let bench: Bench;
@@ -106,6 +107,19 @@ describe('the token endpoint fails', () => {
     await clock.advance(LEASE);
     await clock.settle(20);
     await clock.advance(2 * SETTLE);
+    await bench.presented(2);
+  });
+
+  it('T10 is probed though nobody asks, also where journals were looked into meanwhile', async () => {
+    const { connection, manager, presented } = await connected({ journal: storeJournal(memoryStore()) });
+    await bench.clock.advance(30 * MINUTE);
+    bench.emulator.faults.add({ match: REFRESH, kind: 'status', status: 502, times: 1 });
+    await expect(connection.getAccessToken()).rejects.toMatchObject({ code: 'rotation_uncertain' });
+    expect(await manager.reseal()).toEqual({ resealed: 0, left: [] });
+    expect(presented()).toBe(1);
+    await bench.clock.advance(LEASE);
+    await bench.clock.settle(20);
+    await bench.clock.advance(2 * SETTLE);
     await bench.presented(2);
   });
 

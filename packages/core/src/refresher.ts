@@ -291,8 +291,8 @@ export class Refresher {
   /** Joins the connection's refresh, or begins one. It belongs to no caller: nobody's abort ends it. */
   fly(grant: HeldGrant, purpose: 'refresh' | 'look' = 'refresh'): OngoingFlight {
     if (grant.flight) return grant.flight;
-    grant.cancelWakeUp?.();
-    grant.cancelWakeUp = null;
+    // A look renews nothing: who waits to be woken goes on waiting.
+    if (purpose === 'refresh') grant.cancelWakeUp?.();
     const { options, clock, repository, endpoint, journals, gate } = this.#d;
     const told = Promise.withResolvers<FlightResult | 'held'>();
     told.promise.catch(() => undefined);
@@ -351,7 +351,8 @@ export class Refresher {
         takeIn(grant, result, purpose, {
           ...this.#d,
           closing: this.#closing.signal,
-          wake: () => void this.#refreshQuietly(grant),
+          wake: () =>
+            void (grant.flight?.landed ?? Promise.resolve()).then(() => this.#refreshQuietly(grant)),
         });
         told.resolve(result);
       },

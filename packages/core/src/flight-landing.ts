@@ -6,6 +6,7 @@ import type { GrantRepository } from './grant-repository.ts';
 import type { HeldGrant } from './held-grant.ts';
 import { uncertain } from './machine.ts';
 import type { ResolvedOptions } from './options.ts';
+import { compareGrants } from './record.ts';
 
 interface Surroundings {
   readonly options: ResolvedOptions;
@@ -54,7 +55,10 @@ export function takeIn(
   const stuck = result.kind === 'uncertain' || (grant.snapshot !== null && uncertain(grant.snapshot.record));
   // Where a process is frozen between calls, a timer would fire in the middle of somebody else's.
   if (stuck && options.background === 'detached' && !closing.aborted) {
+    const { snapshot } = grant;
     grant.cancelWakeUp = clock.setTimer(() => {
+      // Somebody has signed in, or another process has brought a pair: nothing is due.
+      if (grant.snapshot && snapshot && compareGrants(grant.snapshot.record, snapshot.record) > 0) return;
       // A timer counts whole milliseconds, and may be a moment early: there is no other to wake it.
       if (grant.pause === pause) grant.pause = null;
       wake();

@@ -123,6 +123,25 @@ describe('the token endpoint fails', () => {
     await bench.presented(2);
   });
 
+  it.each(['here', 'elsewhere'])(
+    'T10 nobody is woken for a grant that was replaced %s meanwhile',
+    async (where) => {
+      const { connection, presented, other } = await connected();
+      bench.emulator.faults.add({ match: REFRESH, kind: 'status', status: 502, times: 1 });
+      await bench.clock.advance(25 * MINUTE);
+      await connection.getAccessToken();
+      await bench.presented(1);
+      await vi.waitFor(() => expect(bench.named('uncertain')).toHaveLength(1));
+      await bench.signIn(where === 'here' ? connection : other());
+      await connection.status();
+      for (let minutes = 0; minutes < 15; minutes += 1) {
+        await bench.clock.advance(MINUTE);
+        await bench.clock.settle(20);
+      }
+      expect(presented()).toBe(1);
+    },
+  );
+
   it('F106 502 for half an hour, then well again: it recovers by itself', async () => {
     const { connection } = await connected();
     const fault = bench.emulator.faults.add({ match: REFRESH, kind: 'status', status: 502 });

@@ -54,14 +54,16 @@ export function takeIn(
   // Nobody needs to ask for an uncertain connection to recover (T10).
   const stuck = result.kind === 'uncertain' || (grant.snapshot !== null && uncertain(grant.snapshot.record));
   // Where a process is frozen between calls, a timer would fire in the middle of somebody else's.
-  if (stuck && options.background === 'detached' && !closing.aborted) {
-    const { snapshot } = grant;
-    grant.cancelWakeUp = clock.setTimer(() => {
-      // Somebody has signed in, or another process has brought a pair: nothing is due.
-      if (grant.snapshot && snapshot && compareGrants(grant.snapshot.record, snapshot.record) > 0) return;
-      // A timer counts whole milliseconds, and may be a moment early: there is no other to wake it.
-      if (grant.pause === pause) grant.pause = null;
-      wake();
-    }, ms + 1);
-  }
+  if (!stuck || options.background !== 'detached' || closing.aborted) return;
+  const { snapshot } = grant;
+  const wakeUp = async (): Promise<void> => {
+    // A look into journals, which renews nothing.
+    await grant.flight?.landed;
+    // Somebody has signed in, or another process has brought a pair: nothing is due.
+    if (grant.snapshot && snapshot && compareGrants(grant.snapshot.record, snapshot.record) > 0) return;
+    // A timer counts whole milliseconds, and may be a moment early: there is no other to wake it.
+    if (grant.pause === pause) grant.pause = null;
+    wake();
+  };
+  grant.cancelWakeUp = clock.setTimer(() => void wakeUp(), ms + 1);
 }

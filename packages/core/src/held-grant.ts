@@ -168,14 +168,13 @@ export class HeldGrant {
    */
   take({ snapshot, time, asOfMono }: Pick<Found, 'snapshot' | 'time' | 'asOfMono'>): boolean {
     const { wall, mono } = this.clocks();
+    // Asked before what has been answered meanwhile: no word on what the store has now.
+    const isOld = asOfMono < this.#lastRead.mono;
     if (asOfMono > this.#lastRead.mono) this.#lastRead = { mono: asOfMono, wall: wall - (mono - asOfMono) };
     this.loaded = true;
     const held = this.snapshot;
     const behind = held !== null && (!snapshot || compareGrants(snapshot.record, held.record) < 0);
-    if (behind) {
-      if (!this.unpersistedPair) return false;
-      return true;
-    }
+    if (behind) return this.unpersistedPair || isOld;
     if (!this.#servesOn(snapshot, time.store)) this.install(snapshot, time.store);
     return true;
   }

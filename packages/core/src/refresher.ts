@@ -351,8 +351,7 @@ export class Refresher {
         takeIn(grant, result, purpose, {
           ...this.#d,
           closing: this.#closing.signal,
-          wake: () =>
-            void (grant.flight?.landed ?? Promise.resolve()).then(() => this.#refreshQuietly(grant)),
+          wake: () => void this.#refreshQuietly(grant),
         });
         told.resolve(result);
       },

@@ -47,7 +47,8 @@ export function takeIn(
   if (result.kind === 'store_down') grant.mayTryAgain();
   const { ms, error } = pauseAfter(grant.id, result, { timings: options.timings, failures: grant.failures });
   const isForProbe = result.kind === 'uncertain' && result.reason === 'outcome_unknown';
-  const pause = { untilMono: clock.monotonic() + ms, error, isForProbe };
+  const { wall, mono } = grant.clocks();
+  const pause = { until: { wall: wall + ms, mono: mono + ms }, error, isForProbe };
   grant.pause = pause;
   if (result.kind === 'closing') return;
   news.failed(grant, result, ms);

@@ -36,7 +36,7 @@ export interface OngoingFlight {
 
 /** Why no refresh is tried before a certain moment. */
 export interface Pause {
-  readonly untilMono: number;
+  readonly until: ClockReading;
   readonly error: (retryAfterMs: number) => HighQError;
   /** For the next probe, and no longer than the access token works. */
   readonly isForProbe: boolean;
@@ -111,6 +111,13 @@ export class HeldGrant {
   get readAgeMs(): number {
     const { wall, mono } = this.clocks();
     return Math.max(wall - this.#lastRead.wall, mono - this.#lastRead.mono);
+  }
+
+  /** What is left of the pause, ms. Over by either clock: what was waited for has happened while a machine slept. */
+  get pauseLeftMs(): number {
+    if (!this.pause) return 0;
+    const { wall, mono } = this.clocks();
+    return Math.min(this.pause.until.wall - wall, this.pause.until.mono - mono);
   }
 
   /** What died may live on in a journal, which a flight looks into once, or in a second pair that others could not open. */

@@ -12,6 +12,7 @@ import type { ResolvedOptions } from './options.ts';
 import type { Refresher } from './refresher.ts';
 import { statusOf } from './state.ts';
 import type { ConnectionStatus } from './status.ts';
+import { checked } from './token-request.ts';
 
 /** How long an API call may take, milliseconds. */
 const CALL_MS = 10_000;
@@ -46,8 +47,8 @@ export function createConnection(id: string, d: ConnectionDependencies): Connect
     });
   };
 
-  const getAccessToken: Connection['getAccessToken'] = async (request) =>
-    (await refresher.access(grant(), request)).token;
+  const getAccessToken: Connection['getAccessToken'] = async (request = {}) =>
+    (await refresher.access(grant(), checked(request))).token;
   const access: ApiAccess = {
     base: transport.base,
     connectionId: id,

@@ -36,7 +36,7 @@ export interface Connection {
    * An access token that is valid now and for `minValidityMs` more (at most half of its life). `waitMs`: how long to
    * wait for a refresh that is needed first. An aborted signal ends this wait, never the refresh.
    * @throws NotConnectedError, ReauthorizationRequiredError, RefreshInProgressError, RotationUncertainError,
-   * TokenEndpointError, StoreUnavailableError, RecordUnreadableError
+   * TokenEndpointError, StoreUnavailableError, RecordUnreadableError; TypeError for a duration that is no number
    */
   getAccessToken(options?: {
     minValidityMs?: number;

@@ -6,6 +6,7 @@ import type { GrantRepository } from './grant-repository.ts';
 import type { HeldGrant } from './held-grant.ts';
 import { uncertain } from './machine.ts';
 import type { ResolvedOptions } from './options.ts';
+import { compareGrants } from './record.ts';
 
 interface Surroundings {
   readonly options: ResolvedOptions;
@@ -44,14 +45,26 @@ export function takeIn(
   if (wasGivenUp(result, closing) || purpose === 'look') return;
   grant.failures += 1;
   if (result.kind === 'store_down') grant.mayTryAgain();
-  const pause = pauseAfter(grant.id, result, { timings: options.timings, failures: grant.failures });
-  grant.pause = { untilMono: clock.monotonic() + pause.ms, error: pause.error };
+  const { ms, error } = pauseAfter(grant.id, result, { timings: options.timings, failures: grant.failures });
+  const isForProbe = result.kind === 'uncertain' && result.reason === 'outcome_unknown';
+  const { wall, mono } = grant.clocks();
+  const pause = { until: { wall: wall + ms, mono: mono + ms }, error, isForProbe };
+  grant.pause = pause;
   if (result.kind === 'closing') return;
-  news.failed(grant, result, pause.ms);
+  news.failed(grant, result, ms);
   // Nobody needs to ask for an uncertain connection to recover (T10).
   const stuck = result.kind === 'uncertain' || (grant.snapshot !== null && uncertain(grant.snapshot.record));
   // Where a process is frozen between calls, a timer would fire in the middle of somebody else's.
-  if (stuck && options.background === 'detached' && !closing.aborted) {
-    grant.cancelWakeUp = clock.setTimer(wake, pause.ms + 1);
-  }
+  if (!stuck || options.background !== 'detached' || closing.aborted) return;
+  const { snapshot } = grant;
+  const wakeUp = async (): Promise<void> => {
+    // A look into journals, which renews nothing.
+    await grant.flight?.landed;
+    // Somebody has signed in, or another process has brought a pair: nothing is due.
+    if (grant.snapshot && snapshot && compareGrants(grant.snapshot.record, snapshot.record) > 0) return;
+    // A timer counts whole milliseconds, and may be a moment early: there is no other to wake it.
+    if (grant.pause === pause) grant.pause = null;
+    wake();
+  };
+  grant.cancelWakeUp = clock.setTimer(() => void wakeUp(), ms + 1);
 }

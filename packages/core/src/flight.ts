@@ -13,7 +13,7 @@ export interface Snapshot {
   readonly pair: TokenPair | null;
 }
 
-/** What a flight knows; nothing but `newest` changes while it goes on. Times in ms. */
+/** What a flight knows; nothing but `newest` and `deadToken` changes while it goes on. Times in ms. */
 export interface FlightContext {
   /** Names this flight's one request. */
   readonly attemptId: string;

@@ -92,7 +92,7 @@ export class ForbiddenInquiry {
           }
           return findingOn(call.refusal);
         case 'renew':
-          if (verdict.because === 'canary' && !newer) memory.deadToken = used.access?.fingerprint ?? null;
+          if (verdict.because === 'canary' && !newer) grant.foundDead(used.access?.fingerprint ?? null);
           try {
             await refresher.renew(grant, used);
           } catch (error) {

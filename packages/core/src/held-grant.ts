@@ -36,8 +36,10 @@ export interface OngoingFlight {
 
 /** Why no refresh is tried before a certain moment. */
 export interface Pause {
-  readonly untilMono: number;
+  readonly until: ClockReading;
   readonly error: (retryAfterMs: number) => HighQError;
+  /** For the next probe, and no longer than the access token works. */
+  readonly isForProbe: boolean;
 }
 
 /** One connection as this process has it in memory. */
@@ -111,6 +113,13 @@ export class HeldGrant {
     return Math.max(wall - this.#lastRead.wall, mono - this.#lastRead.mono);
   }
 
+  /** What is left of the pause, ms. Over by either clock: what was waited for has happened while a machine slept. */
+  get pauseLeftMs(): number {
+    if (!this.pause) return 0;
+    const { wall, mono } = this.clocks();
+    return Math.min(this.pause.until.wall - wall, this.pause.until.mono - mono);
+  }
+
   /** What died may live on in a journal, which a flight looks into once, or in a second pair that others could not open. */
   mayLive(options: { readonly refreshYear: RefreshYear }, storeNow: number, journaled: boolean): boolean {
     const record = this.snapshot?.record;
@@ -147,6 +156,13 @@ export class HeldGrant {
     return this.snapshot?.pair?.access ?? null;
   }
 
+  /** The API refuses this access token before its time: nothing waits for its end any more. */
+  foundDead(fingerprint: string | null): void {
+    if (this.calls.deadToken === fingerprint) return;
+    this.calls.deadToken = fingerprint;
+    if (this.pause?.isForProbe) this.pause = null;
+  }
+
   /** The two clocks of this process have moved apart: the store's clock must be asked again. */
   get drifted(): boolean {
     return this.countdown !== null && driftMs(this.countdown, this.clocks()) > CLOCK_DRIFT_MS;
@@ -159,14 +175,13 @@ export class HeldGrant {
    */
   take({ snapshot, time, asOfMono }: Pick<Found, 'snapshot' | 'time' | 'asOfMono'>): boolean {
     const { wall, mono } = this.clocks();
+    // Asked before what has been answered meanwhile: no word on what the store has now.
+    const isOld = asOfMono < this.#lastRead.mono;
     if (asOfMono > this.#lastRead.mono) this.#lastRead = { mono: asOfMono, wall: wall - (mono - asOfMono) };
     this.loaded = true;
     const held = this.snapshot;
     const behind = held !== null && (!snapshot || compareGrants(snapshot.record, held.record) < 0);
-    if (behind) {
-      if (!this.unpersistedPair) return false;
-      return true;
-    }
+    if (behind) return this.unpersistedPair || isOld;
     if (!this.#servesOn(snapshot, time.store)) this.install(snapshot, time.store);
     return true;
   }

@@ -158,3 +158,31 @@ describe('calendars', () => {
     });
   });
 });
+
+it('F32 a machine that slept over the end of its token does not go on waiting for that', async () => {
+  bench = await Bench.open({
+    registrations: [{ tokenExpirationMs: 5 * HOUR }],
+    reuse: 'grace',
+    graceMs: 24 * HOUR,
+  });
+  const connection = bench.manager().connection('ann');
+  await bench.signIn(connection);
+  await bench.clock.advance(4 * HOUR + 10 * MINUTE);
+  bench.emulator.faults.add({ match: { endpoint: 'token' }, kind: 'reset-after-commit', times: 1 });
+  await connection.getAccessToken();
+  await bench.presented(1);
+  // The lease is over by then, and the probe put off until shortly before the token's end.
+  for (let seconds = 0; seconds < 240; seconds += 10) {
+    await bench.clock.advance(10_000);
+    await bench.clock.settle(5);
+  }
+  bench.clock.suspend(HOUR);
+  const token = connection.getAccessToken();
+  token.catch(() => undefined);
+  for (let seconds = 0; seconds < 10; seconds += 1) {
+    await bench.clock.advance(1_000);
+    await bench.clock.settle(5);
+  }
+  expect(await token).toBeTruthy();
+  expect(bench.refreshes).toBe(2);
+});

@@ -1,7 +1,9 @@
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { Clock } from './clock.ts';
 import { FlakyStore } from './flaky-store.fixture.ts';
 import { Bench, DAY, HOUR, MINUTE } from './manager.fixture.ts';
 import { memoryStore } from './memory-store.ts';
+import { storeJournal } from './store-journal.ts';
 import { ManualClock } from './testing/manual-clock.ts';
 
 let bench: Bench;
@@ -22,7 +24,8 @@ async function connected(options: Parameters<Bench['manager']>[0] = {}) {
   const connection = manager.connection('ann');
   await bench.signIn(connection);
   const presented = () => bench.emulator.ledger.count({ kind: 'presented', tokenType: 'refresh' });
-  const other = () => bench.manager({ store, ...options }).connection('ann');
+  const other = (more: typeof options = {}) =>
+    bench.manager({ store, ...options, ...more }).connection('ann');
   return { manager, connection, presented, other, ledger: bench.emulator.ledger };
 }
 
@@ -87,6 +90,57 @@ describe('the token endpoint fails', () => {
     }
     expect(presented()).toBe(2);
   });
+
+  it('T10 F106 an unknown refresh is probed though nobody asks, also where timers are a moment early, as those of Node', async () => {
+    const { other } = await connected();
+    const { clock } = bench;
+    const hasty: Clock = {
+      now: () => clock.now(),
+      monotonic: () => clock.monotonic(),
+      afterIo: (fn) => clock.afterIo(fn),
+      setTimer: (fn, ms) => clock.setTimer(fn, ms > MINUTE ? ms - 1.5 : ms),
+    };
+    const idle = other({ clock: hasty });
+    await clock.advance(30 * MINUTE);
+    bench.emulator.faults.add({ match: REFRESH, kind: 'status', status: 502, times: 1 });
+    await expect(idle.getAccessToken()).rejects.toMatchObject({ code: 'rotation_uncertain' });
+    await clock.advance(LEASE);
+    await clock.settle(20);
+    await clock.advance(2 * SETTLE);
+    await bench.presented(2);
+  });
+
+  it('T10 is probed though nobody asks, also where journals were looked into meanwhile', async () => {
+    const { connection, manager, presented } = await connected({ journal: storeJournal(memoryStore()) });
+    await bench.clock.advance(30 * MINUTE);
+    bench.emulator.faults.add({ match: REFRESH, kind: 'status', status: 502, times: 1 });
+    await expect(connection.getAccessToken()).rejects.toMatchObject({ code: 'rotation_uncertain' });
+    expect(await manager.reseal()).toEqual({ resealed: 0, left: [] });
+    expect(presented()).toBe(1);
+    await bench.clock.advance(LEASE);
+    await bench.clock.settle(20);
+    await bench.clock.advance(2 * SETTLE);
+    await bench.presented(2);
+  });
+
+  it.each(['here', 'elsewhere'])(
+    'T10 nobody is woken for a grant that was replaced %s meanwhile',
+    async (where) => {
+      const { connection, presented, other } = await connected();
+      bench.emulator.faults.add({ match: REFRESH, kind: 'status', status: 502, times: 1 });
+      await bench.clock.advance(25 * MINUTE);
+      await connection.getAccessToken();
+      await bench.presented(1);
+      await vi.waitFor(() => expect(bench.named('uncertain')).toHaveLength(1));
+      await bench.signIn(where === 'here' ? connection : other());
+      await connection.status();
+      for (let minutes = 0; minutes < 15; minutes += 1) {
+        await bench.clock.advance(MINUTE);
+        await bench.clock.settle(20);
+      }
+      expect(presented()).toBe(1);
+    },
+  );
 
   it('F106 502 for half an hour, then well again: it recovers by itself', async () => {
     const { connection } = await connected();

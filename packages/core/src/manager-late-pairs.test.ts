@@ -49,6 +49,24 @@ it('F44 F60f a pair that comes after the time-out of a shutdown goes to the resc
   expect(bench.refreshes).toBe(1);
 });
 
+it('F60f a shutdown whose time-out is no number waits for a pair as one without', async () => {
+  const { manager, connection, start } = await rescuing();
+  bench.emulator.faults.add({ match: { endpoint: 'token' }, kind: 'delay', delayMs: 10_000, times: 1 });
+  await bench.clock.advance(LIFE);
+  connection.getAccessToken().catch(() => undefined);
+  await bench.presented(1);
+  let ended = false;
+  const closed = manager.close({ timeoutMs: Number.NaN }).then(() => {
+    ended = true;
+  });
+  await bench.clock.advance(9_000);
+  expect(ended).toBe(false);
+  await bench.clock.advance(1_000);
+  await closed;
+  expect(await start().connection('ann').getAccessToken()).toBeTruthy();
+  expect(bench.refreshes).toBe(1);
+});
+
 it('F44 F60f so does the pair of a sign-in', async () => {
   const { manager, start, store, said } = await rescuing();
   const { code } = await bench.emulator.authorize();

@@ -1,6 +1,6 @@
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { BusyStore } from './busy-store.fixture.ts';
-import { Bench } from './manager.fixture.ts';
+import { Bench, MINUTE } from './manager.fixture.ts';
 
 const REVALIDATE_MS = 30_000;
 let bench: Bench;
@@ -55,5 +55,30 @@ describe('a read that never ends', () => {
     store.read = read;
     await bench.clock.advance(10_000);
     expect(await ann.getAccessToken()).toBe(token);
+  });
+});
+
+describe('a read that was asked before a refresh and is answered after it', () => {
+  it('is no word of a store that fell back: nothing is renewed once more', async () => {
+    const { connection } = await connected();
+    await bench.clock.advance(25 * MINUTE);
+    await connection.status();
+    const read = store.read.bind(store);
+    const answered = Promise.withResolvers<void>();
+    store.read = async (key) => {
+      store.read = read;
+      const answer = await read(key);
+      await answered.promise;
+      return answer;
+    };
+    const status = connection.status();
+    await bench.clock.advance(10);
+    await connection.getAccessToken();
+    await vi.waitFor(() => expect(bench.named('refreshed')).toHaveLength(1));
+    await bench.clock.advance(10);
+    answered.resolve();
+    expect((await status).generation).toBe(2);
+    for (let seconds = 0; seconds < 10; seconds += 1) await bench.clock.advance(1_000);
+    expect(bench.refreshes).toBe(1);
   });
 });

@@ -158,6 +158,18 @@ describe('both sides of every edge', () => {
     );
   });
 
+  it.each([
+    ['minValidityMs', 'NaN', Number.NaN],
+    ['waitMs', 'NaN', Number.NaN],
+    ['waitMs', 'of type string', '15000'],
+  ])('F111 a %s that is %s is refused, and costs no refresh', async (name, what, value) => {
+    const { connection, ledger } = await connected(30 * MINUTE);
+    await expect(connection.getAccessToken({ [name]: value })).rejects.toThrow(
+      new TypeError(`${name} is ${what}: give a number of milliseconds, or leave it out.`),
+    );
+    expect(ledger.refreshes()).toBe(0);
+  });
+
   it('F34 a token of 31 days is not refreshed in its first 29 days, however often it is used', async () => {
     const { connection, ledger } = await connected(MAX_ACCESS_LIFE_MS);
     for (let hours = 0; hours < 29 * 24; hours += 6) {

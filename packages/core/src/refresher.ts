@@ -163,9 +163,8 @@ export class Refresher {
     const open = record.intent !== null || record.quarantine !== null || record.sibling !== null;
     if (reason && (record.dead || !open)) return reauthorizationRequired(grant.id, reason);
     if (!pair?.refresh) return reauthorizationRequired(grant.id, 'refresh_token_expired');
-    const { pause } = grant;
-    const pauseMs = pause ? pause.untilMono - this.#d.clock.monotonic() : 0;
-    return pause && pauseMs > 0 && !grant.flight ? pause.error(Math.ceil(pauseMs)) : null;
+    const { pause, pauseLeftMs } = grant;
+    return pause && pauseLeftMs > 0 && !grant.flight ? pause.error(Math.ceil(pauseLeftMs)) : null;
   }
 
   #patience(request: TokenRequestOptions): Patience {
@@ -278,7 +277,7 @@ export class Refresher {
       answer = await this.#wait(this.fly(grant), patience);
     if (answer === null || wasGivenUp(answer, this.#closing.signal)) throw this.#inProgress(grant);
     if (answer !== 'held' && answer.kind !== 'settled' && grant.pause) {
-      throw grant.pause.error(Math.max(1, Math.ceil(grant.pause.untilMono - clock.monotonic())));
+      throw grant.pause.error(Math.max(1, Math.ceil(grant.pauseLeftMs)));
     }
     const reason = grant.snapshot && this.#deathOf(grant.snapshot.record);
     if (reason) throw reauthorizationRequired(grant.id, reason);
@@ -291,8 +290,8 @@ export class Refresher {
   /** Joins the connection's refresh, or begins one. It belongs to no caller: nobody's abort ends it. */
   fly(grant: HeldGrant, purpose: 'refresh' | 'look' = 'refresh'): OngoingFlight {
     if (grant.flight) return grant.flight;
-    grant.cancelWakeUp?.();
-    grant.cancelWakeUp = null;
+    // A look renews nothing: who waits to be woken goes on waiting.
+    if (purpose === 'refresh') grant.cancelWakeUp?.();
     const { options, clock, repository, endpoint, journals, gate } = this.#d;
     const told = Promise.withResolvers<FlightResult | 'held'>();
     told.promise.catch(() => undefined);
@@ -321,9 +320,9 @@ export class Refresher {
         journaled: journals.present,
         purpose,
         reparsed: grant.reparsed,
-        deadToken: grant.calls.deadToken,
       },
       newest: () => grant.snapshot,
+      deadToken: () => grant.calls.deadToken,
       slot: grant.slot,
       repository,
       endpoint,

@@ -39,9 +39,10 @@ export interface FlightObserver {
 }
 
 interface FlightShell {
-  readonly context: Omit<FlightContext, 'newest'>;
+  readonly context: Omit<FlightContext, 'newest' | 'deadToken'>;
   /** The newest grant that the process has in memory. */
   readonly newest: () => Snapshot | null;
+  readonly deadToken: () => string | null;
   readonly slot: GrantSlot;
   readonly repository: GrantRepository;
   readonly endpoint: TokenEndpoint;
@@ -68,7 +69,9 @@ type Asking = Exclude<FlightEffect, { type: Passing }>;
 /** Carries a flight from take-off to its result. Never rejects for anything that the protocol names. */
 export async function runFlight(shell: FlightShell): Promise<FlightResult> {
   const { observer } = shell;
-  const context = (): FlightContext => ({ ...shell.context, newest: shell.newest() });
+  const context = (): FlightContext => {
+    return { ...shell.context, newest: shell.newest(), deadToken: shell.deadToken() };
+  };
   let connection = null as TokenConnection | null;
   /** Both clocks just before the intent was written: the lease is younger than that. */
   let intentWrittenAt = { wall: 0, mono: 0 };

@@ -202,8 +202,10 @@ export function assembleManager(options: ResolvedOptions, seams: Seams = {}): To
         return { status: 'down', store: 'down', unpersisted };
       }
     },
-    close({ timeoutMs = timings.responseMs + timings.persistBudgetMs } = {}) {
-      closed ??= close(timeoutMs);
+    close({ timeoutMs } = {}) {
+      // What is no number must not end the wait for a pair that is on its way.
+      const isGiven = typeof timeoutMs === 'number' && !Number.isNaN(timeoutMs);
+      closed ??= close(isGiven ? timeoutMs : timings.responseMs + timings.persistBudgetMs);
       return closed;
     },
     [Symbol.asyncDispose]() {

@@ -3,7 +3,7 @@ import type { FlightResult } from './flight.ts';
 import { pauseAfter } from './flight-errors.ts';
 import type { GrantNews } from './grant-news.ts';
 import type { GrantRepository } from './grant-repository.ts';
-import type { HeldGrant } from './held-grant.ts';
+import type { HeldGrant, OngoingFlight } from './held-grant.ts';
 import { uncertain } from './machine.ts';
 import type { ResolvedOptions } from './options.ts';
 import { compareGrants } from './record.ts';
@@ -21,6 +21,17 @@ interface Surroundings {
 /** Nobody waited for it any more, and it had sent nothing. */
 export function wasGivenUp(answer: FlightResult | 'held' | null, closing: AbortSignal): boolean {
   return answer !== null && answer !== 'held' && answer.kind === 'closing' && !closing.aborted;
+}
+
+/** Journals were looked into, and hold no newer pair: nothing was to be renewed. */
+export function isMereLook({ purpose }: OngoingFlight, answer: FlightResult | 'held' | null): boolean {
+  return (
+    purpose === 'look' &&
+    answer !== null &&
+    answer !== 'held' &&
+    answer.kind === 'settled' &&
+    !answer.refreshed
+  );
 }
 
 /** What a flight came to, taken in by the grant that it was of. */

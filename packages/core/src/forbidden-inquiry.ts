@@ -80,6 +80,8 @@ export class ForbiddenInquiry {
           canary = await this.#canary(grant, call, received);
           break;
         case 'take_guess':
+          // The hour's one guess would be spent on nothing.
+          if (grant.pauseLeftMs > 0 && grant.flight === null) return 'pass';
           guess = await this.#takeGuess(grant, used);
           break;
         case 'pass':

@@ -22,6 +22,7 @@ export interface OngoingFlight {
   /** Settles when callers can be told: at the end, or as soon as a new pair is in hand. */
   readonly told: Promise<FlightResult | 'held'>;
   readonly startedMono: number;
+  readonly purpose: 'refresh' | 'look';
   /** Somebody else's live intent, when that is what the flight waits for. */
   blocked: { readonly ageMs: number; readonly leaseLeftMs: number; readonly atMono: number } | null;
   /** Called whenever `blocked` changes. */

@@ -1,5 +1,5 @@
 import { SWITCH_POSITIONS, type Switches } from '@hq-oauth/emulator';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Clock } from './clock.ts';
 import type { Connection } from './contracts.ts';
 import { FlakyStore } from './flaky-store.fixture.ts';
@@ -89,6 +89,21 @@ describe('a 403 for a call that the user may not make', () => {
     await bench.clock.advance(7 * MINUTE);
     expect(await statusOf(ann.fetch(FORBIDDEN))).toBe(403);
     expect(presented()).toBe(2);
+  });
+
+  it('F65 spends no guess while nothing can be sent', async () => {
+    const { ann } = await open({ canary: false }, { reuse: 'grace', graceMs: HOUR });
+    await bench.clock.advance(4 * HOUR + 10 * MINUTE);
+    bench.emulator.faults.add({ match: { endpoint: 'token' }, kind: 'reset-after-commit', times: 1 });
+    await expect(ann.refresh({ force: true })).rejects.toMatchObject({ code: 'rotation_uncertain' });
+    expect(await statusOf(ann.fetch(FORBIDDEN))).toBe(403);
+    // Probed when the old token is about to end.
+    await bench.clock.advance(40 * MINUTE);
+    await bench.presented(2);
+    await vi.waitFor(async () => expect((await ann.status()).generation).toBe(2));
+    await bench.clock.advance(6 * MINUTE);
+    expect(await statusOf(ann.fetch(FORBIDDEN))).toBe(403);
+    expect(presented()).toBe(3);
   });
 
   it('F65 on a fresh token is taken for what it is', async () => {

@@ -96,6 +96,31 @@ describe('a first look at a journal that does not answer', () => {
   });
 });
 
+describe('a refresh that is wanted in any case', () => {
+  it('F60e comes about also where journals are being looked into, which renews nothing', async () => {
+    const { start, journalStore } = await open();
+    const { ann, manager } = start();
+    await bench.signIn(ann);
+    await bench.clock.advance(1_000);
+    const read = journalStore.read.bind(journalStore);
+    const answered = Promise.withResolvers<void>();
+    let isAsked = false;
+    journalStore.read = async (key) => {
+      isAsked = true;
+      await answered.promise;
+      return read(key);
+    };
+    const sealing = manager.reseal();
+    await vi.waitFor(() => expect(isAsked).toBe(true));
+    const refreshed = ann.refresh({ force: true });
+    await bench.clock.settle(20);
+    answered.resolve();
+    expect((await refreshed).generation).toBe(2);
+    await sealing;
+    expect(bench.refreshes).toBe(1);
+  });
+});
+
 describe('a refresh that is answered after its person has left', () => {
   it('F103 leaves no pair in a journal', async () => {
     const { start, journalStore, keyOf } = await open();

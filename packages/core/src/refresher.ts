@@ -3,7 +3,7 @@ import type { Clock } from './clock.ts';
 import { thresholds } from './expiry.ts';
 import type { FlightResult, Snapshot } from './flight.ts';
 import { inProgress, notConnected, pauseAfter, reauthorizationRequired } from './flight-errors.ts';
-import { takeIn, wasGivenUp } from './flight-landing.ts';
+import { isMereLook, takeIn, wasGivenUp } from './flight-landing.ts';
 import { observerOf } from './flight-observer.ts';
 import type { GrantNews } from './grant-news.ts';
 import type { GrantRepository } from './grant-repository.ts';
@@ -271,10 +271,14 @@ export class Refresher {
     const ended = this.#givenUp(grant, snapshot);
     if (ended) throw ended;
     const patience = this.#patience({});
-    let answer = await this.#wait(this.fly(grant), patience);
-    // One that its last caller had given up as this one joined it has tried nothing.
-    for (let round = 0; round < 4 && wasGivenUp(answer, this.#closing.signal); round += 1)
-      answer = await this.#wait(this.fly(grant), patience);
+    let flight = this.fly(grant);
+    let answer = await this.#wait(flight, patience);
+    // One that its last caller had given up as this one joined it has tried nothing, nor has a look that found nothing.
+    const untried = (): boolean => wasGivenUp(answer, this.#closing.signal) || isMereLook(flight, answer);
+    for (let round = 0; round < 4 && untried(); round += 1) {
+      flight = this.fly(grant);
+      answer = await this.#wait(flight, patience);
+    }
     if (answer === null || wasGivenUp(answer, this.#closing.signal)) throw this.#inProgress(grant);
     if (answer !== 'held' && answer.kind !== 'settled' && grant.pause) {
       throw grant.pause.error(Math.max(1, Math.ceil(grant.pauseLeftMs)));
@@ -301,6 +305,7 @@ export class Refresher {
     const flight: OngoingFlight = {
       told: told.promise,
       startedMono: clock.monotonic(),
+      purpose,
       blocked: null,
       onBlocked: new Set(),
       landed: Promise.resolve(),

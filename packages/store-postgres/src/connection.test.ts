@@ -22,6 +22,7 @@ describe('a connection of the pool', () => {
   it.each([
     ['is kept after a refusal', answer('ERROR', '40001'), false],
     ['is closed after a goodbye of the server or of a proxy before it', answer('FATAL', '57P01'), true],
+    ['is closed where a transaction of somebody else has failed', answer('ERROR', '25P02'), true],
     ['is closed after an error of the network', Object.assign(new Error('no'), { code: 'ECONNRESET' }), true],
   ])('F49 F51 %s', async (_, error, closed) => {
     const { pool, returned, give } = onePool();

@@ -39,7 +39,30 @@ describe('an unknown outcome', () => {
   });
 });
 
+describe('an answer in a journal that could not be read', () => {
+  it('I6 proves the record’s token spent also when it is too old to be written in: nothing is sent', () => {
+    const replayed = (at: number) => {
+      const pilot = new Pilot(context({ journaled: true })).read(snapshot());
+      const found = { entry: null, answer: { quarantine: answer, at }, pending: null };
+      return pilot.send({ type: 'replayed', ...found, time: pilot.time });
+    };
+    const lifeMs = 30 * 86_400_000;
+    expect(replayed(T0 - lifeMs).effect('write').record).toMatchObject({ dead: null, quarantine: answer });
+    expect(replayed(T0 - lifeMs - 1).effect('write').record).toMatchObject({
+      dead: { reason: 'rotation_outcome_lost' },
+      quarantine: null,
+    });
+  });
+});
+
 describe('a pair that a probe brings', () => {
+  it('I9 counts from the first request of its generation also where a 429 to a probe has taken the intent back', () => {
+    const unknown = { count: 2, since: T0 - 400_000, lastAt: T0 - 200_000 };
+    const pilot = new Pilot().read(snapshot({ unknown }));
+    // A server with grace may hand out the token that it made for the first one.
+    expect(pilot.effect('write').record.intent).toMatchObject({ kind: 'announce', firstAt: T0 - 400_000 });
+  });
+
   /** Its request has left, and the answer is there; the store has a newer row. */
   function answered(intent: ReturnType<typeof intentOf> | null) {
     const announced = intentOf({ attemptId: 'mine', owner: 'me', kind: 'announce', firstAt: T0 - 200_000 });

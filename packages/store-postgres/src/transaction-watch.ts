@@ -18,12 +18,21 @@ export class TransactionWatch {
 
   /** After a statement that has failed it may be the one before. `false` also where the driver does not say. */
   get isOpen(): boolean {
-    const status = this.#client.getTransactionStatus?.() ?? this.#seen;
+    const status = this.#told() ?? this.#seen;
     return status === 'T' || status === 'E';
   }
 
   end(): void {
     this.#client.connection?.removeListener?.('readyForQuery', this.#note);
+  }
+
+  #told(): Status {
+    try {
+      return this.#client.getTransactionStatus?.() ?? null;
+    } catch {
+      // A native client passes the question on to a library that may be older, and not know it.
+      return null;
+    }
   }
 
   readonly #note = (message?: { readonly status?: Status }): void => {

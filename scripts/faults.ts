@@ -1,6 +1,6 @@
 /**
  * Which faults of the catalogue a test run has shown: ids, the tests that passed and carry them in their titles, and the
- * stores they ran on. Exit code 1 when one that is due is missing. Reads the newest full record of `.run`, or that of
+ * stores they ran on. Exit code 1 when one that is due is missing, or one of its tests failed. Reads the newest full record of `.run`, or that of
  * the folder which is given: `pnpm faults .run/20260101-120000000-test`. `--brief` prints gaps only.
  */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';

@@ -54,6 +54,20 @@ describe('coverage', () => {
     });
   });
 
+  it('is not satisfied where another test of the same fault failed, and says who was skipped', () => {
+    const tests = [passed('a.test.ts > F01 a test'), passed('a.test.ts > F01 another', 'failed')];
+    const report = coverageOf([anywhere], tests);
+    expect(report.rows[0]).toMatchObject({ tests: ['F01 a test'], failed: 1, gap: true });
+    expect(isComplete(report)).toBe(false);
+    expect(tableOf(report)).toContain('F01   1 test passed, and 1 failed');
+    const partly = coverageOf(
+      [anywhere],
+      [passed('a.test.ts > F01 a'), passed('a.test.ts > F01 b', 'skipped')],
+    );
+    expect(isComplete(partly)).toBe(true);
+    expect(tableOf(partly)).toContain('an answer (1 skipped)');
+  });
+
   it('does not take a part of a word or of another id for an id', () => {
     for (const title of ['F011', 'F01x', 'xF01', 'F0', '0.F01']) {
       expect(row(anywhere, passed(`a.test.ts > ${title} a test`))?.tests).toEqual([]);

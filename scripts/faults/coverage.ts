@@ -11,6 +11,8 @@ export interface Coverage {
   readonly seenOn: readonly string[];
   /** Tests that carry the id and did not pass: they prove nothing. */
   readonly notPassed: number;
+  /** Those of them that failed: they prove the contrary, whatever the others show. */
+  readonly failed: number;
   readonly missingStores: readonly StoreName[];
   readonly gap: boolean;
 }
@@ -53,14 +55,16 @@ function rowOf(fault: FaultCase, carriers: readonly RecordedTest[]): Coverage {
   const wanted = fault.stores === 'any' ? [] : fault.stores;
   const missingStores = wanted.filter((name) => !seenOn.some((seen) => seen.split(' ')[0] === name));
   const due = isDue(fault);
+  const failed = carriers.filter(({ state }) => state === 'failed').length;
   return {
     fault,
     due,
     tests: passed.map(titleOf),
     seenOn,
     notPassed: carriers.length - passed.length,
+    failed,
     missingStores,
-    gap: due && (passed.length === 0 || missingStores.length > 0),
+    gap: due && (passed.length === 0 || missingStores.length > 0 || failed > 0),
   };
 }
 

@@ -31,18 +31,20 @@ function laterOf(rows: readonly Coverage[]): string[] {
   ];
 }
 
-function linesOf({ fault, gap, tests, seenOn }: Coverage): string[] {
+function linesOf({ fault, gap, tests, seenOn, notPassed, failed }: Coverage): string[] {
   const stores = seenOn.length > 0 ? ` [${seenOn.join(', ')}]` : '';
+  const skipped = notPassed > failed ? ` (${notPassed - failed} skipped)` : '';
   return [
-    `${gap ? '✗' : '✓'} ${cell(fault.id, 5)} ${cell(countOf(tests), 9)} ${fault.what}${stores}`,
+    `${gap ? '✗' : '✓'} ${cell(fault.id, 5)} ${cell(countOf(tests), 9)} ${fault.what}${stores}${skipped}`,
     ...tests.slice(0, 2).map((title) => `      · ${title}`),
   ];
 }
 
-function reasonOf({ tests, notPassed, missingStores }: Coverage): string {
+function reasonOf({ tests, notPassed, failed, missingStores }: Coverage): string {
   const others = notPassed > 0 ? ` (${notPassed} with this id failed or were skipped)` : '';
   if (tests.length === 0) return `no test that passed carries it${others}`;
-  return `not shown on ${missingStores.join(', ')}${others}`;
+  if (missingStores.length > 0) return `not shown on ${missingStores.join(', ')}${others}`;
+  return `${countOf(tests)} passed, and ${failed} failed`;
 }
 
 function countOf(tests: readonly string[]): string {

@@ -105,6 +105,33 @@ describe('an answer that this process slept over', () => {
     await expect(repository.read(slot)).rejects.toBeInstanceOf(StoreUnavailableError);
   });
 
+  it('I9 F32 shows who has a pair in hand the row as it was, and the time as it is', async () => {
+    const { clock, inner, store, repository, slot } = bench();
+    const first = await repository.write(slot, null, granted(3));
+    store.read = async (key) => {
+      const answer = await inner.read(key);
+      await inner.cas(key, first.snapshot?.rev ?? null, answer.row ?? expect.fail('there is a row'));
+      clock.stall(LATE_MS);
+      return answer;
+    };
+    const found = await repository.glance(slot);
+    expect(found.snapshot?.rev).toBe(first.snapshot?.rev);
+    expect(found.time.store).toBe(clock.now());
+    // Also by a machine whose monotonic clock stood still meanwhile.
+    store.read = async (key) => {
+      const answer = await inner.read(key);
+      clock.suspend(LATE_MS);
+      return answer;
+    };
+    expect((await repository.glance(slot)).time.store).toBe(clock.now());
+    // By an answer that takes half a minute nobody can tell it.
+    store.now = async () => {
+      clock.stall(31_000);
+      return inner.now();
+    };
+    await expect(repository.glance(slot)).rejects.toBeInstanceOf(StoreUnavailableError);
+  });
+
   it('F108 is as old as the question', async () => {
     const { clock, inner, store, repository, slot } = bench();
     await repository.write(slot, null, granted(3));

@@ -39,7 +39,80 @@ describe('an unknown outcome', () => {
   });
 });
 
+describe('an answer in a journal that could not be read', () => {
+  it('I6 proves the record’s token spent also when it is too old to be written in: nothing is sent', () => {
+    const replayed = (at: number) => {
+      const pilot = new Pilot(context({ journaled: true })).read(snapshot());
+      const found = { entry: null, answer: { quarantine: answer, at }, pending: null };
+      return pilot.send({ type: 'replayed', ...found, time: pilot.time });
+    };
+    const lifeMs = 30 * 86_400_000;
+    expect(replayed(T0 - lifeMs).effect('write').record).toMatchObject({ dead: null, quarantine: answer });
+    expect(replayed(T0 - lifeMs - 1).effect('write').record).toMatchObject({
+      dead: { reason: 'rotation_outcome_lost' },
+      quarantine: null,
+    });
+  });
+});
+
+describe('a pair that a probe brings', () => {
+  it('I9 counts from the first request of its generation also where a 429 to a probe has taken the intent back', () => {
+    const unknown = { count: 2, since: T0 - 400_000, lastAt: T0 - 200_000 };
+    const pilot = new Pilot().read(snapshot({ unknown }));
+    // A server with grace may hand out the token that it made for the first one.
+    expect(pilot.effect('write').record.intent).toMatchObject({ kind: 'announce', firstAt: T0 - 400_000 });
+  });
+
+  /** Its request has left, and the answer is there; the store has a newer row. */
+  function answered(intent: ReturnType<typeof intentOf> | null) {
+    const announced = intentOf({ attemptId: 'mine', owner: 'me', kind: 'announce', firstAt: T0 - 200_000 });
+    const unknown = { count: 1, since: T0 - 200_000, lastAt: T0 - 20_000 };
+    const pilot = new Pilot();
+    const found = snapshot({ intent: announced, unknown });
+    pilot.flight = { at: 'connecting', kind: 'probe', lastOkAt: null, snapshot: found };
+    pilot.send({ type: 'connected', time: pilot.time }).written().outcome(ok);
+    return pilot.refused(snapshot({ intent, unknown }, 9)).effect('write');
+  }
+
+  it('I10 is contested where another process may be probing as well, and not by what was unknown before', () => {
+    expect(answered(intentOf({ kind: 'probe' }))).toMatchObject({
+      expectedRev: 9,
+      record: { generation: 4, contested: true },
+    });
+    expect(answered(intentOf({ attemptId: 'mine', kind: 'probe' })).record.contested).toBe(false);
+    expect(answered(null).record.contested).toBe(false);
+  });
+});
+
 describe('an intent', () => {
+  /** A 429: nothing was sent, and the intent is to be taken back. */
+  const limited = { kind: 'not_sent', reason: 'rate_limited', retryAfterMs: 7_000, detail: '429' } as const;
+
+  it('F20 is taken back also where others have written beside it, three times over', () => {
+    const pilot = new Pilot().sent();
+    const sent = pilot.flight;
+    if (sent.at !== 'sending') throw new Error('not sending');
+    pilot.outcome(limited);
+    for (const rev of [11, 12, 13]) {
+      const guessAt = T0 + rev;
+      pilot.refused({ ...sent.snapshot, rev, record: { ...sent.snapshot.record, guessAt } });
+      expect(pilot.effect('write')).toMatchObject({
+        expectedRev: rev,
+        record: { intent: null, guessAt, generation: 3 },
+      });
+    }
+    // It runs out by itself; that nothing was sent stays true.
+    pilot.refused({ ...sent.snapshot, rev: 14 });
+    expect(pilot.result).toMatchObject({ kind: 'not_sent', retryAfterMs: 7_000 });
+  });
+
+  it('F20 of somebody else is not taken back', () => {
+    const pilot = new Pilot().sent().outcome(limited);
+    pilot.refused(snapshot({ intent: intentOf() }, 11));
+    expect(pilot.asked).toEqual([]);
+    expect(pilot.result).toMatchObject({ kind: 'not_sent' });
+  });
+
   it('F118 that is found again when its lease is over sends nothing', () => {
     const pilot = new Pilot().read(snapshot()).send({ type: 'connected', time: { store: T0, mono: 0 } });
     const found = { ...snapshot(), rev: 6, record: pilot.effect('write').record };

@@ -158,3 +158,32 @@ it('F60f a rescue place that answers, one pair after the other, is waited for un
   await closed;
   expect(said.filter((text) => text.includes('was written down, sealed'))).toHaveLength(ids.length);
 });
+
+it('F44 F107 asks a store that is gone without a word every two seconds: what a try has taken counts', async () => {
+  const { connection, store } = await rescuing();
+  await bench.clock.advance(LIFE);
+  const [read, cas] = [store.read.bind(store), store.cas.bind(store)];
+  const asked: number[] = [];
+  let gone = false;
+  const silence = (): Promise<never> => {
+    asked.push(bench.clock.monotonic());
+    return new Promise(() => {});
+  };
+  store.read = (key) => (gone && key.kind === 'grant' ? silence() : read(key));
+  store.cas = (key, rev, next) => {
+    gone ||= asked.length === 0 && JSON.parse(next.body).generation === 2;
+    return gone && key.kind === 'grant' ? silence() : cas(key, rev, next);
+  };
+  const call = connection.getAccessToken();
+  await bench.presented(1);
+  await vi.waitFor(() => expect(asked).toHaveLength(1));
+  await bench.clock.advance(20_000);
+  expect(await call).toBeTruthy();
+  // Whoever announces a probe settles for five: two tries fit in.
+  const pauses = asked.slice(1).map((at, index) => at - (asked[index] ?? 0));
+  expect(pauses.length).toBeGreaterThanOrEqual(9);
+  expect(Math.max(...pauses)).toBeLessThanOrEqual(2_000);
+  gone = false;
+  await bench.clock.advance(2_000);
+  await vi.waitFor(() => expect(store.writes.map(({ body }) => JSON.parse(body).generation)).toContain(2));
+});

@@ -5,6 +5,7 @@ import type { Pool } from 'pg';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { LossyProxy } from './lossy-proxy.fixture.ts';
 import { NO_POSTGRES, newSchema, openPool, POSTGRES_URL } from './pool.fixture.ts';
+import type { PgPool } from './postgres-pool.ts';
 import { type PostgresStoreOptions, postgresStore } from './postgres-store.ts';
 import { GRANTS, grant, login, REGISTRATION, value, write } from './rows.fixture.ts';
 import { transactionPooling } from './statement-pool.fixture.ts';
@@ -228,6 +229,36 @@ describe.skipIf(NO_POSTGRES)('when PostgreSQL gets in the way', () => {
     expect((await pool.query("SELECT * FROM pg_locks WHERE locktype = 'advisory'")).rows).toEqual([]);
   });
 
+  it.each([
+    ['that tells its state beforehand', true],
+    ['of an older version, that tells it with an answer', false],
+  ])('F49 acknowledges nothing in a transaction that was left open, by a driver %s', async (_, tells) => {
+    const pool = openPool({ max: 1 });
+    const { store, schema } = await open({ pool: tells ? pool : withoutStatus(pool) });
+    const rev = await write(store, grant('u'), null);
+    const leaveOpen = async (...statements: string[]): Promise<void> => {
+      const client = await pool.connect();
+      for (const statement of statements) await client.query(statement).catch(() => {});
+      client.release();
+    };
+    const isolated = 'BEGIN ISOLATION LEVEL REPEATABLE READ';
+    for (const operation of [
+      () => store.cas(grant('u'), rev, value({ body: 'never committed' })),
+      () => store.cas(grant('v'), null, value()),
+      () => store.read(grant('u')),
+      () => store.list(GRANTS),
+    ]) {
+      await leaveOpen(isolated, `SELECT 1 FROM "${schema}".hq_row`);
+      await expect(operation()).rejects.toThrow('inside a transaction that is still open');
+      // The next one gets a connection of its own.
+      expect((await store.read(grant('u'))).row).toEqual({ ...value(), rev });
+    }
+    expect((await admin.query(`SELECT body FROM "${schema}".hq_row`)).rows).toEqual([{ body: value().body }]);
+    await leaveOpen('BEGIN', 'SELECT 1/0');
+    await expect(store.read(grant('u'))).rejects.toMatchObject({ code: 'store_unavailable' });
+    expect(await write(store, grant('u'), rev)).toBeGreaterThan(rev);
+  });
+
   it('F54 waits for the disk even where the database has been told not to', async () => {
     const pool = openPool({ options: '-c synchronous_commit=off' });
     const { store, schema } = await open({ pool });
@@ -338,6 +369,22 @@ describe.skipIf(NO_POSTGRES)('when PostgreSQL gets in the way', () => {
     }
   });
 });
+
+/** As versions of `pg` were that did not tell the state of a connection. */
+function withoutStatus(pool: Pool): PgPool {
+  return {
+    async connect() {
+      const client = await pool.connect();
+      return new Proxy(client, {
+        get(target, name) {
+          if (name === 'getTransactionStatus') return undefined;
+          const member: unknown = Reflect.get(target, name);
+          return typeof member === 'function' ? member.bind(target) : member;
+        },
+      });
+    },
+  };
+}
 
 /** Ends the connection that waits for a lock in `schema`, as soon as one does. */
 async function terminateWaiting(admin: Pool, schema: string): Promise<void> {

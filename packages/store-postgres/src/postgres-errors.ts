@@ -5,6 +5,7 @@ const DEADLOCK = '40P01';
 const LOCK_NOT_AVAILABLE = '55P03';
 const QUERY_CANCELED = '57014';
 const READ_ONLY = '25006';
+const FAILED_TRANSACTION = '25P02';
 const NO_RIGHT = '42501';
 const DISK_FULL = '53100';
 const TOO_MANY_CONNECTIONS = '53300';
@@ -25,7 +26,10 @@ export function isMissingTable(error: unknown): boolean {
 /** Whether the server itself refused, over a connection that can be used again. */
 export function isAnswer(error: unknown): boolean {
   // With FATAL the server, or the proxy before it, says goodbye. The word itself may be translated, the field `severity` is not.
-  return sqlState(error) !== null && (error as { severity?: unknown }).severity === 'ERROR';
+  const code = sqlState(error);
+  // In a transaction that somebody has left open, and in which something has failed: it would refuse everything from now on.
+  if (code === null || code === FAILED_TRANSACTION) return false;
+  return (error as { severity?: unknown }).severity === 'ERROR';
 }
 
 /** The five characters that PostgreSQL sends with an error; `null`: it did not come from PostgreSQL. */

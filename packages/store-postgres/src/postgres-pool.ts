@@ -5,6 +5,15 @@ export interface PgClient {
   release(destroy?: boolean): void;
   on(event: 'error', listener: (error: Error) => void): unknown;
   removeListener(event: 'error', listener: (error: Error) => void): unknown;
+  /** Of newer versions: `I`, `T` or `E`. */
+  getTransactionStatus?(): string | null;
+  /** Where older versions tell the same. */
+  readonly connection?: ReadyEvents;
+}
+
+interface ReadyEvents {
+  on?(event: 'readyForQuery', listener: (message?: { status?: string | null }) => void): unknown;
+  removeListener?(event: 'readyForQuery', listener: (message?: { status?: string | null }) => void): unknown;
 }
 
 /** A statement without a name, so that nothing is left on a connection that a proxy hands to others. */

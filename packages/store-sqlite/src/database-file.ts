@@ -9,6 +9,8 @@ import { explain, isLocked, isNotADatabase } from './sqlite-errors.ts';
 export const BUSY_TIMEOUT_MS = 10;
 const OWNER_ONLY = 0o600;
 const IN_MEMORY = ':memory:';
+/** How SQLite names what it keeps beside a database: it takes such a file for its own, and deletes it. */
+const OF_SQLITE = /-(?:journal|wal|shm)$/i;
 
 /**
  * Opens `path` and looks at what it is, without changing it; a file that is not there is created, readable for its
@@ -78,6 +80,12 @@ function prepareFile(path: string): string {
   // Absolute, because SQLite reads a name that begins with `file:` as a URI, and the working folder may change.
   const file = resolve(path);
   const folder = dirname(file);
+  if (OF_SQLITE.test(file)) {
+    throw refuse(
+      file,
+      'has a name that SQLite gives to a file of its own beside another database, and would be deleted with that. Choose one that does not end in -journal, -wal or -shm',
+    );
+  }
   const folderStat = statOf(file, folder);
   if (!folderStat) throw refuse(file, `lies in a folder that does not exist. Create ${folder} first`);
   if (!folderStat.isDirectory()) throw refuse(file, `cannot be created: ${folder} is not a folder`);
@@ -91,6 +99,10 @@ function prepareFile(path: string): string {
   }
   if (statOf(file, file)?.isDirectory()) {
     throw refuse(file, 'is a folder. Name a file in it');
+  }
+  for (const needed of ['-journal', '-wal', '-shm'].map((end) => file + end)) {
+    if (statOf(file, needed)?.isDirectory())
+      throw refuse(file, `cannot be used: ${needed} is a folder, and SQLite needs its name. Move it away`);
   }
   createPrivately(file);
   return file;

@@ -1,4 +1,13 @@
-import { chmodSync, chownSync, mkdirSync, readFileSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  chownSync,
+  existsSync,
+  mkdirSync,
+  readFileSync,
+  statSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { DatabaseSync } from 'node:sqlite';
 import { type CasResult, ConfigurationError, isHighQError } from '@hq-oauth/core';
@@ -79,6 +88,31 @@ describe('opening a file', () => {
     expect(timeout).toBeGreaterThan(0);
     expect(timeout).toBeLessThanOrEqual(20);
     database.close();
+  });
+
+  it.each(['-journal', '-wal', '-shm', '-Journal'])('refuses a name that ends in %s', async (end) => {
+    const path = join(testFolder(), 'tokens.db');
+    const store = sqliteStore({ path });
+    await store.cas(KEY, null, VALUE);
+    await store.close();
+    // As the store of a journal it would be gone with the next look into the one beside it.
+    expect(refusalOf(`${path}${end}`)).toContain('would be deleted');
+    expect(existsSync(`${path}${end}`)).toBe(false);
+    const beside = sqliteStore({ path: `${path}.journal` });
+    await beside.cas(KEY, null, VALUE);
+    await beside.close();
+    const again = sqliteStore({ path });
+    expect((await again.read(KEY)).row).not.toBeNull();
+    await again.close();
+    const besideAgain = sqliteStore({ path: `${path}.journal` });
+    expect((await besideAgain.read(KEY)).row).not.toBeNull();
+    await besideAgain.close();
+  });
+
+  it.each(['-journal', '-wal', '-shm'])('names the folder that has a name of SQLite’s, %s', (end) => {
+    const path = join(testFolder(), 'tokens.db');
+    mkdirSync(`${path}${end}`);
+    expect(refusalOf(path)).toContain(`${path}${end} is a folder`);
   });
 
   it('finds its rows again, and runs its migrations once', async () => {

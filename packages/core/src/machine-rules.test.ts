@@ -171,14 +171,14 @@ describe('an answer of which only the refresh token can be used', () => {
   });
 });
 
-describe('who left, as far as journals tell', () => {
+describe('what a journal tells beside pairs', () => {
   const nothing = { entry: null, answer: null, pending: null };
   const told = (leftAt: number, purpose: 'look' | 'refresh', change = {}) => {
     const pilot = new Pilot(context({ journaled: true, purpose })).read(snapshot(change));
     return pilot.send({ type: 'replayed', ...nothing, leftAt, time: pilot.time });
   };
 
-  it.each(['look', 'refresh'] as const)('T8 is written into the row by a %s', (purpose) => {
+  it.each(['look', 'refresh'] as const)('T8 who left is written into the row by a %s', (purpose) => {
     const pilot = told(T0 - 1, purpose, { leftAt: T0 - 2 });
     expect(pilot.effect('write')).toMatchObject({
       expectedRev: 5,
@@ -192,18 +192,30 @@ describe('who left, as far as journals tell', () => {
     ['the row knows of a later time', T0 - 1, { leftAt: T0 }],
     ['a clock was ahead', T0 + 1, {}],
     ['the row is a tombstone itself', T0 - 1, { tokens: null, disconnectedAt: T0 - 9, leftAt: T0 - 9 }],
-  ])('T8 is not written where %s', (_, leftAt, change) => {
+  ])('T8 who left is not written where %s', (_, leftAt, change) => {
     expect(told(leftAt, 'look', change).asked).not.toContain('write');
   });
 
-  it('T8 goes into a pair that is brought in, where the store came back empty', () => {
+  it.each([
+    ['F82 an account that waits in a journal is written in', 1, true],
+    ['F82 one whose time is up is not', 0, false],
+  ])('%s', (_, leftMs, isWritten) => {
+    const { access, refresh } = record();
+    const waiting = { id: 'x', tokens: 'sealed', epoch: 9, access, refresh, userEmail: null };
+    const pending = { ...waiting, until: T0 + leftMs };
+    const pilot = new Pilot(context({ journaled: true, purpose: 'look' })).read(snapshot());
+    pilot.send({ type: 'replayed', ...nothing, pending, time: pilot.time });
+    expect(pilot.asked.includes('write')).toBe(isWritten);
+  });
+
+  it('T8 who left goes into a pair that is brought in, where the store came back empty', () => {
     const entry = { record: record({ epoch: 9 }), pair: snapshot().pair, at: T0 };
     const pilot = new Pilot(context({ journaled: true, known: null })).read(null);
     pilot.send({ type: 'replayed', ...nothing, entry, leftAt: T0 - 1, time: pilot.time });
     expect(pilot.effect('write').record).toMatchObject({ epoch: 9, leftAt: T0 - 1 });
   });
 
-  it('T8 is carried by the end of a grant, which is written in its place', () => {
+  it('T8 who left is carried by the end of a grant, which is written in its place', () => {
     const pilot = new Pilot(context({ journaled: true }));
     const intent = intentOf({ attemptId: 'mine', owner: 'me' });
     pilot.flight = { at: 'rechecking', intent };

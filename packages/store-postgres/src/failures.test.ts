@@ -136,6 +136,11 @@ describe.skipIf(NO_POSTGRES)('when PostgreSQL gets in the way', () => {
     expect(await write(store, grant('u'), rev)).toBeGreaterThan(rev);
   });
 
+  it('writes also where its patience is longer than PostgreSQL waits for a lock', async () => {
+    const { store } = await open({ timeoutMs: 10_000_000_000 });
+    expect(await write(store, grant('u'), null)).toBeGreaterThan(0);
+  });
+
   it('does not call it a refusal when what stood in the way is gone by the time it looks', async () => {
     const { store, schema } = await open();
     await store.cas(login('u'), null, value());

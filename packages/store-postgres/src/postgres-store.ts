@@ -61,6 +61,8 @@ type Ask = (text: string, values: unknown[]) => Promise<readonly unknown[]>;
 
 /** A writer that meets another one again and again gives up; in between, nothing was written. */
 const MOST_ATTEMPTS = 20;
+/** PostgreSQL knows no longer wait for a lock, ms. */
+const LONGEST_LOCK_MS = 2 ** 31 - 1;
 
 /**
  * Rows in PostgreSQL 13 or later, for any number of processes and machines.
@@ -108,6 +110,10 @@ class PooledStore implements PostgresStore {
     return this.#track(() => withConnection(this.#pool, null, (client) => migrate(client, this.#schema)));
   }
 
+  get #lockMs(): number {
+    return Math.min(Math.ceil(this.#timeoutMs / 2), LONGEST_LOCK_MS);
+  }
+
   check(): Promise<void> {
     return this.#track(() => {
       this.#checked = this.#check();
@@ -123,7 +129,7 @@ class PooledStore implements PostgresStore {
     const { registration, kind, id } = key;
     const { state, dueAt, expiresAt, body } = next;
     const values = [
-      ...[String(Math.ceil(this.#timeoutMs / 2)), idToBytes(registration), kind, idToBytes(id)],
+      ...[String(this.#lockMs), idToBytes(registration), kind, idToBytes(id)],
       ...[state, dueAt, expiresAt, body],
       ...(expectedRev === null ? [] : [expectedRev]),
     ];

@@ -177,6 +177,35 @@ describe.skipIf(findRedisServer() === null)('when Redis fails', () => {
     expect(steps.size).toBeGreaterThan(5);
   });
 
+  it.each([':ids', ':ids:connected', ':due'])(
+    'writes nothing where another program has a key of the name that ends in %s',
+    async (index) => {
+      const server = await start();
+      const client = await admin(server);
+      const prefix = newPrefix();
+      const store = await open(server, DRIVERS[0], { prefix });
+      const rev = await write(store, grant('u'), null, { state: 'pending' });
+      await client.del(`${prefix}:5f1c0de5:grant${index}`);
+      await client.set(`${prefix}:5f1c0de5:grant${index}`, 'no set');
+      await expect(store.cas(grant('v'), null, value({ dueAt: 1 }))).rejects.toThrow(
+        'another program has keys',
+      );
+      expect((await store.read(grant('v'))).row).toBeNull();
+      await expect(store.cas(grant('u'), rev, value({ dueAt: 1 }))).rejects.toThrow(
+        'another program has keys',
+      );
+      expect((await store.read(grant('u'))).row).toMatchObject({ rev });
+    },
+  );
+
+  it('keeps a login whose end is further off than Redis can count', async () => {
+    const server = await start();
+    const store = await open(server, DRIVERS[0], { prefix: newPrefix() });
+    const login = { ...grant('u'), kind: 'login' } as const;
+    expect(await store.cas(login, null, value({ expiresAt: 1e300 }))).toMatchObject({ ok: true });
+    expect((await store.read(login)).row).toMatchObject({ expiresAt: 1e300 });
+  });
+
   it('goes on when Redis has forgotten the scripts', async () => {
     const server = await start();
     const client = await admin(server);

@@ -9,6 +9,9 @@ export interface Script {
 /** How many logins that have ended one write removes, so that it stays short however many were given up. */
 const EXPIRED_PER_WRITE = 20;
 
+/** No key of Redis can end later, epoch ms. */
+const LAST_INSTANT = Number.MAX_SAFE_INTEGER;
+
 /** How much of bodies one script reads for a list. */
 const SLICE_BYTES = 1_000_000;
 
@@ -68,23 +71,24 @@ if alive and row[1] ~= expected then return add({ 0, now }, row) end
 if not alive and expected ~= '' then return { 0, now } end
 
 local rev = string.format('%.0f', math.max((row and tonumber(row[1]) or 0) + 1, now * 1000) + tonumber(ARGV[9]))
-redis.call('HSET', row_key(id), 'rev', rev, 'state', state, 'due', due, 'exp', ends, 'body', ARGV[7], 'write', ARGV[8])
-if row and row[2] ~= state then redis.call('ZREM', base .. ':ids:' .. row[2], id) end
+-- Of the indexes first: where another program has a key of that name nothing is written, and what an index says is
+-- checked with the row.
 if not row or row[2] ~= state then
   redis.call('ZADD', base .. ':ids', 0, id)
   redis.call('ZADD', base .. ':ids:' .. state, 0, id)
 end
 if due == '' then redis.call('ZREM', base .. ':due', id)
 elseif not row or row[3] ~= due then redis.call('ZADD', base .. ':due', due, id) end
+if kind == 'login' then
+  if ends == '' then redis.call('ZREM', base .. ':exp', id)
+  else redis.call('ZADD', base .. ':exp', ends, id) end
+end
+if row and row[2] ~= state then redis.call('ZREM', base .. ':ids:' .. row[2], id) end
+redis.call('HSET', row_key(id), 'rev', rev, 'state', state, 'due', due, 'exp', ends, 'body', ARGV[7], 'write', ARGV[8])
 
 if kind == 'login' then
-  if ends == '' then
-    redis.call('PERSIST', row_key(id))
-    redis.call('ZREM', base .. ':exp', id)
-  else
-    redis.call('ZADD', base .. ':exp', ends, id)
-    redis.call('PEXPIREAT', row_key(id), string.format('%.0f', ends))
-  end
+  if ends == '' then redis.call('PERSIST', row_key(id))
+  else redis.call('PEXPIREAT', row_key(id), string.format('%.0f', math.min(ends, ${LAST_INSTANT}))) end
   local ended = redis.call('ZRANGEBYSCORE', base .. ':exp', '-inf', now, 'LIMIT', 0, ${EXPIRED_PER_WRITE})
   if #ended > 0 then
     for _, name in ipairs(ended) do redis.call('DEL', row_key(name)) end

@@ -8,6 +8,9 @@ import {
   SETUP_VARIABLE,
 } from './worker.ts';
 
+/** How much of what it said at last is shown of a process that did not start, characters. */
+const SAID_LENGTH = 2_000;
+
 /** A program with a token manager in a process of its own, as its parent sees it. */
 export class CrashProcess {
   /** Resolves with how it ended: a signal, or an exit code. */
@@ -24,7 +27,7 @@ export class CrashProcess {
     child.on('message', (message: CrashMessage) => this.#take(message));
   }
 
-  /** `quiet`: what it prints when it ends is of no interest. */
+  /** `quiet`: what it prints when it ends is of no interest, unless that is at its start. */
   static async start(
     worker: URL,
     args: readonly string[],
@@ -32,10 +35,15 @@ export class CrashProcess {
   ): Promise<CrashProcess> {
     const env = { ...process.env, ...options.env, [SETUP_VARIABLE]: JSON.stringify(options.setup) };
     const output = options.quiet ? 'ignore' : 'inherit';
-    const child = fork(worker, args, { env, stdio: ['ignore', output, output, 'ipc'] });
+    const errors = options.quiet ? 'pipe' : output;
+    const child = fork(worker, args, { env, stdio: ['ignore', output, errors, 'ipc'] });
     const started = new CrashProcess(child);
-    const early = started.gone.then((how): never => {
-      throw new Error(`a process of the crash suite ended at its start (${how})`);
+    let said = '';
+    child.stderr?.setEncoding('utf8').on('data', (text: string) => {
+      said = `${said}${text}`.slice(-SAID_LENGTH);
+    });
+    const early = Promise.all([started.gone, once(child, 'close')]).then(([how]): never => {
+      throw new Error(`a process of the crash suite ended at its start (${how})${said ? `: ${said}` : ''}`);
     });
     await Promise.race([started.#ready.promise, early]);
     early.catch(() => {});

@@ -116,8 +116,11 @@ async function killOne(stage: CrashStage, point: CrashPoint): Promise<NodeJS.Sig
   const call = victim.call(id);
   if (isHeld) {
     await vi.waitFor(() => expect(isHeld()).toBe(true), { timeout: 30_000, interval: 5 });
-    if (signal) victim.signal(signal);
-    else await victim.kill();
+    if (signal) {
+      // Or it would be over before the signal comes.
+      expect(stage.rotatedUnread(id)).toBe(true);
+      victim.signal(signal);
+    } else await victim.kill();
   }
   await call;
   return victim.gone;

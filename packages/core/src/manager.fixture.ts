@@ -1,5 +1,5 @@
 import { createEmulator, type Emulator, type EmulatorOptions } from '@hq-oauth/emulator';
-import { expect, vi } from 'vitest';
+import { expect, onTestFinished, vi } from 'vitest';
 import type { Connection, TokenManager } from './contracts.ts';
 import type { HighQEvents } from './events.ts';
 import { memoryStore } from './memory-store.ts';
@@ -14,7 +14,7 @@ export const HOUR = 60 * MINUTE;
 export const DAY = 24 * HOUR;
 export const USER = 'user@clientname.com';
 
-const EVENTS = [
+export const EVENTS = [
   'refreshed',
   'refreshFailed',
   'uncertain',
@@ -56,12 +56,13 @@ export class Bench {
     return new Bench(clock, emulator);
   }
 
-  /** One connection that is signed in, on a store of the test's own; `start` opens further managers like its first. */
+  /** For the test that runs: one connection that is signed in, on this store; `start` opens further managers like its first. */
   static async connected<S extends TokenStore>(
     store: S,
     { lifeMs = 30 * MINUTE, ...options }: ManagerOptions & { readonly lifeMs?: number } = {},
   ) {
     const bench = await Bench.open({ registrations: [{ tokenExpirationMs: lifeMs }] });
+    onTestFinished(() => bench.close());
     const start = (more: ManagerOptions = {}): TokenManager => bench.manager({ store, ...options, ...more });
     const manager = start();
     const connection = manager.connection('ann');

@@ -1,12 +1,11 @@
-import { mkdtemp, readdir } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { expect, vi } from 'vitest';
 import type { Connection, TokenManager } from './contracts.ts';
 import { FlakyStore } from './flaky-store.fixture.ts';
-import { Bench, type ManagerOptions, MINUTE } from './manager.fixture.ts';
+import type { Journal } from './journal.ts';
+import { Bench, type ManagerOptions, MINUTE, type UnderWay } from './manager.fixture.ts';
 import { memoryStore } from './memory-store.ts';
-import type { TokenStore } from './token-store.ts';
+import { RestoredStore } from './restored-store.fixture.ts';
+import { storeJournal } from './store-journal.ts';
 
 /** One process of several on one store, with a connection to it of its own. */
 export interface Process {
@@ -15,52 +14,62 @@ export interface Process {
   readonly ann: Connection;
 }
 
+/** Of this process. */
+export interface UnderWayOf extends UnderWay {
+  readonly process: Process;
+}
+
 /** Several processes on one store, and a provider that keeps one grant of a person, unless told otherwise: the one it made last. */
 export class Crossing {
   readonly bench: Bench;
-  readonly #shared: TokenStore;
+  /** The store that all of them reach. */
+  readonly shared = new RestoredStore();
   readonly #links: FlakyStore[] = [];
 
-  private constructor(bench: Bench, shared: TokenStore) {
+  private constructor(bench: Bench) {
     this.bench = bench;
-    this.#shared = shared;
   }
 
-  static async open(
-    shared: TokenStore = memoryStore(),
-    grants: 'newest' | 'many' = 'newest',
-  ): Promise<Crossing> {
+  static async open(): Promise<Crossing> {
     const registrations = [{ tokenExpirationMs: 30 * MINUTE }];
-    return new Crossing(await Bench.open({ registrations, grants }), shared);
+    return new Crossing(await Bench.open({ registrations, grants: 'newest' }));
+  }
+
+  /** From now on the provider keeps all grants of a person. */
+  keepAllGrants(): void {
+    this.bench.emulator.switches.set({ grants: 'many' });
   }
 
   start(options: ManagerOptions = {}): Process {
-    const link = new FlakyStore(this.#shared);
+    const link = new FlakyStore(this.shared);
     this.#links.push(link);
     const manager = this.bench.manager({ store: link, ...options });
     return { link, manager, ann: manager.connection('ann') };
+  }
+
+  /** With this rescue folder, as those that are started after it; '': without one. */
+  startIn(folder: string, options: ManagerOptions = {}): Process {
+    vi.stubEnv('HIGHQ_RESCUE_DIR', folder);
+    return this.start(options);
   }
 
   async code(): Promise<string> {
     return (await this.bench.emulator.authorize()).code;
   }
 
-  count(kind: 'presented' | 'issued', tokenType: 'code' | 'refresh'): number {
-    return this.bench.emulator.ledger.count({ kind, tokenType });
+  /** A sign-in whose answer comes so much later. */
+  async signingIn(
+    process: Process,
+    delayMs: number,
+    options: { readonly confirm?: boolean } = {},
+  ): Promise<UnderWayOf> {
+    return { process, ...(await this.bench.signingIn(process.ann, delayMs, options)) };
   }
 
-  /** A sign-in whose answer is on the way for so long. The provider has made it when this resolves. */
-  async signingIn(
-    { ann }: Pick<Process, 'ann'>,
-    delayMs: number,
-  ): Promise<{ readonly ended: Promise<unknown> }> {
-    const { bench } = this;
-    const before = this.count('presented', 'code');
-    const code = await this.code();
-    bench.emulator.faults.add({ match: { endpoint: 'token' }, kind: 'delay', delayMs, times: 1 });
-    const ended = ann.exchangeCode(code).catch((error: unknown) => error);
-    await vi.waitFor(() => expect(this.count('presented', 'code')).toBe(before + 1));
-    return { ended };
+  /** A refresh whose answer comes so much later. */
+  async refreshing(process: Process, delayMs: number): Promise<UnderWayOf> {
+    const ask = () => process.ann.refresh({ force: true }).catch((error: unknown) => error);
+    return { process, ...(await this.bench.refreshing(delayMs, ask)) };
   }
 
   async pass(ms: number): Promise<void> {
@@ -68,14 +77,79 @@ export class Crossing {
     await this.bench.clock.settle(50);
   }
 
+  /** The time until the answer comes. */
+  async #passUntil({ dueAt }: UnderWay): Promise<void> {
+    await this.pass(Math.max(0, dueAt - this.bench.clock.monotonic()));
+  }
+
   /** What is in hand then is rescued; the store is there again. */
   async stop({ link, manager }: Process): Promise<void> {
-    const { clock } = this.bench;
-    const closed = manager.close({ timeoutMs: 1_000 });
-    await clock.advance(1_000);
-    await closed;
-    await clock.advance(10_000);
+    await this.bench.stop(manager);
+    await this.bench.clock.advance(10_000);
     link.down = false;
+  }
+
+  /** The answers come when the store is away for their processes, which end then: what they have in hand is rescued. */
+  async rescue(...underWay: readonly UnderWayOf[]): Promise<void> {
+    for (const { process } of underWay) process.link.down = true;
+    for (const one of [...underWay].sort((a, b) => a.dueAt - b.dueAt)) await this.#passUntil(one);
+    for (const process of new Set(underWay.map(({ process }) => process))) await this.stop(process);
+    await Promise.all(underWay.map(({ ended }) => ended));
+  }
+
+  /** Two sign-ins that cross, and are rescued each by its own process. The provider makes the second one last, and answers it first. */
+  async rescueCrossed(first: Process, second: Process): Promise<void> {
+    const earlier = await this.signingIn(first, 6_000);
+    await this.bench.clock.advance(50);
+    const later = await this.signingIn(second, 1_000);
+    await this.rescue(later, earlier);
+  }
+
+  /** The answer comes when the store is away for its process, which writes down what it has in hand, and goes on waiting. */
+  async writeDown(underWay: UnderWayOf): Promise<void> {
+    underWay.process.link.down = true;
+    await this.#passUntil(underWay);
+    for (let seconds = 0; seconds < 14; seconds += 1) await this.pass(1_000);
+  }
+
+  /** Resolves when the sign-in is turned down because its person has left meanwhile; the clock waits for the disk. */
+  async turnedDown({ ended }: UnderWay): Promise<void> {
+    let answer: unknown;
+    void ended.then((error) => {
+      answer = error;
+    });
+    const over = async (): Promise<void> => {
+      await this.bench.clock.advance(500);
+      expect(answer).toMatchObject({ reason: 'disconnected_meanwhile' });
+    };
+    await vi.waitFor(over, { timeout: 20_000, interval: 20 });
+  }
+
+  /** The next pair is in the journal of this process only: its store is away when the answer comes. */
+  async renewInJournal(process: Process): Promise<void> {
+    const refresh = await this.refreshing(process, 1_000);
+    process.link.down = true;
+    await this.bench.clock.advance(1_000);
+    await refresh.ended;
+  }
+
+  /** The store takes the sign-in of `one` late; by then it is in hand under another place, which is rescued. `two` has renewed it. */
+  async takeLate(one: Process, two: Process): Promise<void> {
+    leaveUnanswered(one, 'late');
+    const signIn = one.ann.exchangeCode(await this.code()).catch(() => undefined);
+    await this.gone(one);
+    await two.ann.refresh({ force: true });
+    await this.stop(one);
+    await signIn;
+  }
+
+  /** Resolves when the store is away for this process. */
+  async gone({ link }: Process): Promise<void> {
+    const isGone = async (): Promise<void> => {
+      await this.bench.clock.advance(100);
+      expect(link.down).toBe(true);
+    };
+    await vi.waitFor(isGone, { timeout: 20_000, interval: 5 });
   }
 
   /** What comes of it when a token is asked for again and again; the clock waits for the disk. */
@@ -91,19 +165,59 @@ export class Crossing {
     await vi.waitFor(asked, { timeout: 20_000, interval: 20 });
   }
 
+  /** It has a token in the end, and the provider takes it. */
+  async served({ ann }: Pick<Process, 'ann'>): Promise<void> {
+    await this.outcome({ ann }, 'a token');
+    expect((await ann.fetch('6/sites')).status).toBe(200);
+  }
+
   async close(): Promise<void> {
     for (const link of this.#links.splice(0)) link.down = false;
     await this.bench.close();
+    vi.unstubAllEnvs();
   }
 }
 
-/** A rescue folder for the processes that are started from now on. */
-export async function rescueFolder(): Promise<string> {
-  const dir = await mkdtemp(join(process.env.HQ_RUN_DIR ?? tmpdir(), 'crossing-'));
-  vi.stubEnv('HIGHQ_RESCUE_DIR', dir);
-  return dir;
+/** The store takes the next write of a grant without an answer, at once, or late: when another one comes. Then it is away. */
+export function leaveUnanswered({ link }: Process, when: 'at once' | 'late'): void {
+  const cas = link.cas.bind(link);
+  let first: Parameters<typeof cas> | null = null;
+  link.cas = async (...given) => {
+    if (given[0].kind !== 'grant') return cas(...given);
+    if (when === 'at once' || first) {
+      await cas(...(first ?? given));
+      link.down = true;
+      link.cas = cas;
+    }
+    first ??= given;
+    throw new Error('connection lost');
+  };
 }
 
-export async function filesIn(dir: string): Promise<readonly string[]> {
-  return (await readdir(dir, { recursive: true })).filter((name) => name.endsWith('.json'));
+/** The store is away as soon as a write comes. */
+export function leaveAtWrite({ link }: Process): void {
+  const cas = link.cas.bind(link);
+  link.cas = async (...given) => {
+    link.down = true;
+    return cas(...given);
+  };
+}
+
+/** The next read of a grant goes through, the one before a code is sent; those after it wait for the gate. */
+export function holdReads({ link }: Process): PromiseWithResolvers<void> {
+  const gate = Promise.withResolvers<void>();
+  const read = link.read.bind(link);
+  let reads = 0;
+  link.read = async (key) => {
+    if (key.kind === 'grant') reads += 1;
+    if (reads > 1) await gate.promise;
+    return read(key);
+  };
+  return gate;
+}
+
+/** Each call opens a journal that keeps its entries in the same place, as several processes do. */
+export function sharedJournal(): () => Journal {
+  const kept = memoryStore();
+  return () => storeJournal(kept);
 }

@@ -1,13 +1,15 @@
 import { memoryStore } from './memory-store.ts';
 import type { CasResult, StoreKey, StoreValue, TokenStore } from './token-store.ts';
 
-/** A memory store that can be taken away, loses answers, or shows an older state, when a test says so. */
+/** A memory store that can be taken away, loses answers, or whose clock is set back, when a test says so. */
 export class FlakyStore implements TokenStore {
   readonly name = 'flaky';
   readonly inner: TokenStore;
   down = false;
   /** The next compare-and-set is carried out and its answer lost. */
   loseAnswers = 0;
+  /** How much less than the time it shows. */
+  setBackMs = 0;
   readonly writes: StoreValue[] = [];
 
   constructor(inner: TokenStore = memoryStore()) {
@@ -20,7 +22,7 @@ export class FlakyStore implements TokenStore {
 
   async read(key: StoreKey) {
     this.#check();
-    return this.inner.read(key);
+    return this.#shown(await this.inner.read(key));
   }
 
   async cas(key: StoreKey, expectedRev: number | null, next: StoreValue): Promise<CasResult> {
@@ -31,12 +33,12 @@ export class FlakyStore implements TokenStore {
       this.loseAnswers -= 1;
       throw new Error('connection lost');
     }
-    return result;
+    return this.#shown(result);
   }
 
   async now() {
     this.#check();
-    return this.inner.now();
+    return (await this.inner.now()) - this.setBackMs;
   }
 
   async list(query: Parameters<TokenStore['list']>[0]) {
@@ -46,6 +48,10 @@ export class FlakyStore implements TokenStore {
 
   async close() {
     await this.inner.close();
+  }
+
+  #shown<T extends { readonly now: number }>(answer: T): T {
+    return { ...answer, now: answer.now - this.setBackMs };
   }
 
   #check(): void {

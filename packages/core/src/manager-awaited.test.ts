@@ -1,10 +1,8 @@
-import { mkdtemp, readdir } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { FlakyStore } from './flaky-store.fixture.ts';
 import { Bench, MINUTE } from './manager.fixture.ts';
 import { memoryStore } from './memory-store.ts';
+import { filesIn, rescueFolder } from './rescue-folder.fixture.ts';
 
 const LIFE = 30 * MINUTE;
 const REFRESH = { endpoint: 'token', grantType: 'refresh_token' } as const;
@@ -13,6 +11,12 @@ afterEach(async () => {
   vi.unstubAllEnvs();
   await bench.close();
 });
+
+/** Resolves when the pair in hand has lost patience with the store. */
+async function rescuedTo(dir: string): Promise<void> {
+  for (let seconds = 0; seconds < 15; seconds += 1) await bench.clock.advance(1_000);
+  await vi.waitFor(async () => expect(await filesIn(dir)).toHaveLength(1));
+}
 
 /** One process that is frozen between calls. */
 async function open(waitMs?: number, switches: Parameters<typeof Bench.open>[0] = {}) {
@@ -94,126 +98,90 @@ describe("background: 'await', and callers with little patience", () => {
   });
 
   it('F112 F60f a pair that the store does not take is rescued while its caller waits: the platform may lose patience', async () => {
-    const dir = await mkdtemp(join(process.env.HQ_RUN_DIR ?? tmpdir(), 'rescued-'));
-    vi.stubEnv('HIGHQ_RESCUE_DIR', dir);
-    const files = async (): Promise<number> =>
-      (await readdir(dir, { recursive: true })).filter((name) => name.endsWith('.json')).length;
+    const dir = await rescueFolder();
     const { ann, link } = await open();
-    bench.emulator.faults.add({ match: REFRESH, kind: 'delay', delayMs: 1_000, times: 1 });
     await bench.clock.advance(LIFE);
-    const asked = ann.getAccessToken();
-    await bench.presented(1);
+    const asked = await bench.refreshing(1_000, () => ann.getAccessToken());
     link.down = true;
     await bench.clock.advance(5_000);
-    expect(await files()).toBe(0);
+    expect(await filesIn(dir)).toHaveLength(0);
     for (let seconds = 0; seconds < 20; seconds += 1) await bench.clock.advance(1_000);
-    await vi.waitFor(async () => expect(await files()).toBe(1));
+    await vi.waitFor(async () => expect(await filesIn(dir)).toHaveLength(1));
     link.down = false;
-    expect(typeof (await bench.clock.advanceUntil(asked))).toBe('string');
+    expect(typeof (await bench.clock.advanceUntil(asked.ended))).toBe('string');
     expect((await ann.status()).generation).toBe(2);
     // The store has it: it must not come back from there.
-    expect(await files()).toBe(0);
+    expect(await filesIn(dir)).toHaveLength(0);
   });
 });
 
 describe("background: 'await', and a store that takes nothing for long", () => {
-  const count = async (dir: string): Promise<number> =>
-    (await readdir(dir, { recursive: true })).filter((name) => name.endsWith('.json')).length;
-  const rescued = async (dir: string): Promise<void> => {
-    for (let seconds = 0; seconds < 15; seconds += 1) await bench.clock.advance(1_000);
-    await vi.waitFor(async () => expect(await count(dir)).toBe(1));
-  };
-  const folder = async (): Promise<string> => {
-    const dir = await mkdtemp(join(process.env.HQ_RUN_DIR ?? tmpdir(), 'rescued-'));
-    vi.stubEnv('HIGHQ_RESCUE_DIR', dir);
-    return dir;
-  };
-
   it('F112 F60f F105 an answer that could not be read is rescued like a pair', async () => {
-    const dir = await folder();
+    const dir = await rescueFolder();
     const { ann, link } = await open();
     bench.emulator.faults.add({ match: REFRESH, kind: 'wrap-root', times: 1 });
-    bench.emulator.faults.add({ match: REFRESH, kind: 'delay', delayMs: 1_000, times: 1 });
     await bench.clock.advance(LIFE);
-    const asked = ann.getAccessToken().catch(codeOf);
-    await bench.presented(1);
+    const asked = await bench.refreshing(1_000, () => ann.getAccessToken().catch(codeOf));
     link.down = true;
-    await rescued(dir);
+    await rescuedTo(dir);
     link.down = false;
-    expect(await bench.clock.advanceUntil(asked)).toBe('rotation_uncertain');
+    expect(await bench.clock.advanceUntil(asked.ended)).toBe('rotation_uncertain');
   });
 
   it.each([false, true])(
     'F112 F60f so is the pair of a sign-in (confirm: %s), until the store has it',
     async (confirm) => {
-      const dir = await folder();
+      const dir = await rescueFolder();
       const { ann, link } = await open();
-      const codes = (): number => bench.emulator.ledger.count({ kind: 'presented', tokenType: 'code' });
-      bench.emulator.faults.add({ match: { endpoint: 'token' }, kind: 'delay', delayMs: 1_000, times: 1 });
-      const { code } = await bench.emulator.authorize();
-      const signedIn = ann.exchangeCode(code, { confirm });
-      await vi.waitFor(() => expect(codes()).toBe(2));
+      const signIn = await bench.signingIn(ann, 1_000, { confirm });
       link.down = true;
-      await rescued(dir);
+      await rescuedTo(dir);
       link.down = false;
-      expect((await bench.clock.advanceUntil(signedIn)).state).toBe('active');
+      expect(await bench.clock.advanceUntil(signIn.ended)).toMatchObject({ state: 'active' });
       // The disk takes real time, and the patience with it is virtual.
-      await vi.waitFor(async () => expect(await count(dir)).toBe(0));
+      await vi.waitFor(async () => expect(await filesIn(dir)).toHaveLength(0));
     },
   );
 
   it('F112 F60f also where the store neither takes it nor says so', async () => {
-    const dir = await folder();
+    const dir = await rescueFolder();
     const { ann, link } = await open();
-    const codes = (): number => bench.emulator.ledger.count({ kind: 'presented', tokenType: 'code' });
-    bench.emulator.faults.add({ match: { endpoint: 'token' }, kind: 'delay', delayMs: 1_000, times: 1 });
-    const { code } = await bench.emulator.authorize();
-    const signedIn = ann.exchangeCode(code);
-    await vi.waitFor(() => expect(codes()).toBe(2));
+    const signIn = await bench.signingIn(ann, 1_000);
     const there = Promise.withResolvers<void>();
     const read = link.read.bind(link);
     link.read = (key) => there.promise.then(() => read(key));
-    await rescued(dir);
+    await rescuedTo(dir);
     there.resolve();
-    expect((await bench.clock.advanceUntil(signedIn)).state).toBe('active');
-    await vi.waitFor(async () => expect(await count(dir)).toBe(0));
+    expect(await bench.clock.advanceUntil(signIn.ended)).toMatchObject({ state: 'active' });
+    await vi.waitFor(async () => expect(await filesIn(dir)).toHaveLength(0));
   });
 });
 
 describe("background: 'await', and a person who has left meanwhile", () => {
   it('F103 one who comes back is not turned down for what was rescued before', async () => {
-    const dir = await mkdtemp(join(process.env.HQ_RUN_DIR ?? tmpdir(), 'rescued-'));
-    vi.stubEnv('HIGHQ_RESCUE_DIR', dir);
-    const files = async (): Promise<number> =>
-      (await readdir(dir, { recursive: true })).filter((name) => name.endsWith('.json')).length;
+    const dir = await rescueFolder();
     const { ann, link } = await open();
     const other = bench.manager({ store: link.inner }).connection('ann');
-    bench.emulator.faults.add({ match: { endpoint: 'token' }, kind: 'delay', delayMs: 1_000, times: 1 });
-    const first = ann.exchangeCode((await bench.emulator.authorize()).code).catch(codeOf);
-    const codes = (): number => bench.emulator.ledger.count({ kind: 'presented', tokenType: 'code' });
-    await vi.waitFor(() => expect(codes()).toBe(2));
+    const first = await bench.signingIn(ann, 1_000);
     link.down = true;
-    for (let seconds = 0; seconds < 15; seconds += 1) await bench.clock.advance(1_000);
-    await vi.waitFor(async () => expect(await files()).toBe(1));
+    await rescuedTo(dir);
     await other.disconnect();
     await bench.clock.advance(10);
-    bench.emulator.faults.add({ match: { endpoint: 'token' }, kind: 'delay', delayMs: 60_000, times: 1 });
-    const again = other.exchangeCode((await bench.emulator.authorize()).code).catch(codeOf);
-    await vi.waitFor(() => expect(codes()).toBe(3));
+    const again = await bench.signingIn(other, 60_000);
     await bench.clock.advance(10);
     link.down = false;
     let turnedDown: unknown;
-    void first.then((code) => {
-      turnedDown = code;
+    void first.ended.then((error) => {
+      turnedDown = codeOf(error as object);
     });
     // The disk takes real time, and both patiences are virtual.
     const over = async (): Promise<void> => {
       await bench.clock.advance(100);
-      expect([turnedDown, await files()]).toEqual(['sign_in', 0]);
+      expect([turnedDown, await filesIn(dir)]).toEqual(['sign_in', []]);
     };
     await vi.waitFor(over, { timeout: 10_000, interval: 20 });
     let came: unknown;
-    void again.then((status) => {
+    void again.ended.then((status) => {
       came = status;
     });
     const back = async (): Promise<void> => {
@@ -242,16 +210,14 @@ describe('a store that answers late', () => {
     slow.read = async (key) => late().then(() => read(key));
     slow.cas = async (...given) => late().then(() => cas(...given));
     slow.now = async () => late().then(() => now());
-    bench.emulator.faults.add({ match: REFRESH, kind: 'delay', delayMs: 2_000, times: 1 });
-    const asked = ann.getAccessToken({ waitMs: 60_000 });
-    await bench.presented(1);
+    const asked = await bench.refreshing(2_000, () => ann.getAccessToken({ waitMs: 60_000 }));
     isLate = true;
     // Somebody writes beside the intent: its revision has moved, and must be read anew.
     const { code } = await bench.emulator.authorize({ user: 'limited@clientname.com' });
     await other.exchangeCode(code, { confirm: true });
     for (let seconds = 0; seconds < 60; seconds += 1) await bench.clock.advance(1_000);
     isLate = false;
-    expect(typeof (await bench.clock.advanceUntil(asked))).toBe('string');
+    expect(typeof (await bench.clock.advanceUntil(asked.ended))).toBe('string');
     expect((await other.status()).generation).toBe(2);
     expect(bench.emulator.ledger.presentedTwice()).toBe(0);
   });

@@ -1,95 +1,83 @@
 import { runInNewContext } from 'node:vm';
-import { afterEach, describe, expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { BusyStore } from './busy-store.fixture.ts';
-import { Bench, type ManagerOptions, MINUTE } from './manager.fixture.ts';
+import { Bench, MINUTE } from './manager.fixture.ts';
 import { storeJournal } from './store-journal.ts';
 
 const LIFE = 30 * MINUTE;
-let bench: Bench;
-let store: BusyStore;
-afterEach(async () => {
-  store.down = false;
-  store.refused.clear();
-  await bench.close();
-});
-
-async function connected(options: ManagerOptions = {}) {
-  const opened = await Bench.connected(new BusyStore(), options);
-  ({ bench, store } = opened);
-  return opened;
-}
-
-const presented = (): number => bench.refreshes;
 
 describe("background: 'await'", () => {
-  /** What a platform that stops the process at this instant would cut off. */
-  const nothingInFlight = (journal: BusyStore): void => {
-    expect({ store: store.underWay, journal: journal.underWay, timers: bench.clock.pendingTimers }).toEqual({
-      store: 0,
-      journal: 0,
-      timers: 0,
-    });
-  };
-
   async function frozenAfterEachCall() {
     const journal = new BusyStore();
-    const { manager, connection } = await connected({
+    const opened = await Bench.connected(new BusyStore(), {
       journal: storeJournal(journal),
       refresh: { background: 'await' },
     });
+    const { bench, store } = opened;
     await bench.clock.settle(20);
-    return { manager, connection, journal };
+    /** What a platform that stops the process at this instant would cut off. */
+    const nothingInFlight = (): void => {
+      const underWay = {
+        store: store.underWay,
+        journal: journal.underWay,
+        timers: bench.clock.pendingTimers,
+      };
+      expect(underWay).toEqual({ store: 0, journal: 0, timers: 0 });
+    };
+    return { ...opened, nothingInFlight };
   }
 
   it('F112 a renewal in the should window is over, journal and store written, when the caller has its token', async () => {
-    const { connection, journal } = await frozenAfterEachCall();
+    const { bench, store, connection, nothingInFlight } = await frozenAfterEachCall();
     await bench.clock.advance(LIFE - 3 * MINUTE);
     const token = await connection.getAccessToken();
-    nothingInFlight(journal);
-    expect(presented()).toBe(1);
+    nothingInFlight();
+    expect(bench.refreshes).toBe(1);
     expect(store.writtenGeneration).toBe(2);
     expect(token).toBe(bench.emulator.ledger.filter({ kind: 'issued', tokenType: 'access' }).at(-1)?.token);
   });
 
   it('F112 a renewal that the caller could not do without is over too', async () => {
-    const { connection, journal } = await frozenAfterEachCall();
+    const { bench, store, connection, nothingInFlight } = await frozenAfterEachCall();
     await bench.clock.advance(LIFE);
     await connection.getAccessToken();
-    nothingInFlight(journal);
+    nothingInFlight();
     expect(store.writtenGeneration).toBe(2);
   });
 
   it('F112 a revalidation is over', async () => {
-    const { connection, journal } = await frozenAfterEachCall();
+    const { bench, store, connection, nothingInFlight } = await frozenAfterEachCall();
     await bench.clock.advance(MINUTE);
     const reads = store.reads;
     await connection.getAccessToken();
-    nothingInFlight(journal);
+    nothingInFlight();
     expect(store.reads).toBe(reads + 1);
   });
 
   it('F112 when fifty callers at once have their tokens, all is done', async () => {
-    const { connection, journal } = await frozenAfterEachCall();
+    const { bench, store, connection, nothingInFlight } = await frozenAfterEachCall();
     await bench.clock.advance(LIFE - 3 * MINUTE);
     await Promise.all(Array.from({ length: 50 }, () => connection.getAccessToken()));
-    nothingInFlight(journal);
-    expect(presented()).toBe(1);
+    nothingInFlight();
+    expect(bench.refreshes).toBe(1);
     expect(store.writtenGeneration).toBe(2);
   });
 
   it('F112 refresh() and fetch() leave nothing behind either', async () => {
-    const { connection, journal } = await frozenAfterEachCall();
+    const { bench, connection, nothingInFlight } = await frozenAfterEachCall();
     await connection.refresh({ force: true });
-    nothingInFlight(journal);
+    nothingInFlight();
     await bench.clock.advance(LIFE);
     await (await connection.fetch('6/sites')).arrayBuffer();
-    nothingInFlight(journal);
-    expect(presented()).toBe(2);
+    nothingInFlight();
+    expect(bench.refreshes).toBe(2);
   });
 
   it('F112 a function is handed everything that outlives the call', async () => {
     const handed: Promise<unknown>[] = [];
-    const { connection } = await connected({ refresh: { background: (work) => void handed.push(work) } });
+    const { bench, store, connection } = await Bench.connected(new BusyStore(), {
+      refresh: { background: (work) => void handed.push(work) },
+    });
     await bench.clock.settle(20);
     await bench.clock.advance(LIFE - 3 * MINUTE);
     await connection.getAccessToken();
@@ -101,7 +89,7 @@ describe("background: 'await'", () => {
 
   it('F60g a function that fails later does not end the program', async () => {
     const failed: unknown[] = [];
-    const { connection } = await connected({
+    const { bench, connection } = await Bench.connected(new BusyStore(), {
       refresh: {
         background: async () => {
           throw new Error('the platform takes no more work');
@@ -116,7 +104,7 @@ describe("background: 'await'", () => {
 
   it('F60g nor does one whose promise is of another realm', async () => {
     const failed: unknown[] = [];
-    const { connection } = await connected({
+    const { bench, connection } = await Bench.connected(new BusyStore(), {
       refresh: { background: () => runInNewContext('Promise.reject(new Error("no more work"))') },
       logger: { error: (text) => void failed.push(text) },
     });

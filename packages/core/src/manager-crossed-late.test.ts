@@ -1,8 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Crossing, filesIn, rescueFolder } from './crossing.fixture.ts';
+import { Crossing, sharedJournal } from './crossing.fixture.ts';
 import { MINUTE } from './manager.fixture.ts';
-import { memoryStore } from './memory-store.ts';
-import { storeJournal } from './store-journal.ts';
+import { filesIn, rescueFolder } from './rescue-folder.fixture.ts';
 
 let crossing: Crossing;
 
@@ -10,32 +9,7 @@ beforeEach(async () => {
   vi.stubEnv('HIGHQ_RESCUE_DIR', '');
   crossing = await Crossing.open();
 });
-afterEach(async () => {
-  await crossing.close();
-  vi.unstubAllEnvs();
-});
-
-async function crossedInTwoFolders() {
-  const { bench } = crossing;
-  const folders = [await rescueFolder(), await rescueFolder()] as const;
-  const live = crossing.start();
-  vi.stubEnv('HIGHQ_RESCUE_DIR', folders[0]);
-  const ended = crossing.start();
-  return {
-    folders,
-    signIn: async () => {
-      const first = await crossing.signingIn(ended, 6_000);
-      await bench.clock.advance(50);
-      const second = await crossing.signingIn(live, 1_000);
-      for (const { link } of [ended, live]) link.down = true;
-      await crossing.pass(1_000);
-      await crossing.pass(5_000);
-      for (const one of [live, ended]) await crossing.stop(one);
-      await Promise.all([first.ended, second.ended]);
-      for (const folder of folders) expect(await filesIn(folder)).toHaveLength(1);
-    },
-  };
-}
+afterEach(() => crossing.close());
 
 describe('an older grant whose refresh was under way', () => {
   it.each(['the store', 'a private journal'])(
@@ -44,30 +18,26 @@ describe('an older grant whose refresh was under way', () => {
       const { bench } = crossing;
       await bench.signIn(crossing.start().ann);
       await bench.clock.advance(MINUTE);
-      const { folders, signIn } = await crossedInTwoFolders();
-      vi.stubEnv('HIGHQ_RESCUE_DIR', folders[1]);
-      const kept = memoryStore();
-      const again = () => crossing.start(place === 'the store' ? {} : { journal: storeJournal(kept) });
-      if (place !== 'the store') vi.stubEnv('HIGHQ_RESCUE_DIR', '');
+      const folders = [await rescueFolder(), await rescueFolder()] as const;
+      const [ended, live] = [crossing.startIn(folders[0]), crossing.startIn(folders[1])];
+      const journal = sharedJournal();
+      const again = () =>
+        place === 'the store' ? crossing.start() : crossing.startIn('', { journal: journal() });
       const renewing = again();
       await renewing.ann.getAccessToken();
-      const match = { grantType: 'refresh_token' } as const;
-      bench.emulator.faults.add({ match, kind: 'delay', delayMs: 60_000, times: 1 });
-      const refreshing = renewing.ann.refresh({ force: true }).catch((error: unknown) => error);
-      await bench.presented(1);
-      await signIn();
+      const refresh = await crossing.refreshing(renewing, 60_000);
+      await crossing.rescueCrossed(ended, live);
+      for (const folder of folders) expect(await filesIn(folder)).toHaveLength(1);
 
-      vi.stubEnv('HIGHQ_RESCUE_DIR', folders[0]);
-      const without = crossing.start();
+      const without = crossing.startIn(folders[0]);
       await without.ann.getAccessToken();
       await without.ann.refresh({ force: true }).catch(() => undefined);
       expect(bench.refreshes).toBe(2);
       if (place !== 'the store') renewing.link.down = true;
       await crossing.pass(60_000);
-      await refreshing;
+      await refresh.ended;
       if (place !== 'the store') {
         await bench.clock.advance(MINUTE);
-        vi.stubEnv('HIGHQ_RESCUE_DIR', '');
         await again()
           .ann.getAccessToken()
           .catch(() => undefined);
@@ -75,10 +45,7 @@ describe('an older grant whose refresh was under way', () => {
       expect(await filesIn(folders[1])).toHaveLength(1);
       await bench.clock.advance(31 * MINUTE);
       await crossing.outcome(without, 'reauthorization_required');
-      vi.stubEnv('HIGHQ_RESCUE_DIR', folders[1]);
-      const back = crossing.start();
-      await crossing.outcome(back, 'a token');
-      expect((await back.ann.fetch('6/sites')).status).toBe(200);
+      await crossing.served(crossing.startIn(folders[1]));
       expect(bench.emulator.ledger.presentedTwice()).toBe(0);
     },
   );
@@ -93,10 +60,7 @@ describe('a sign-in in the rescue folder of a process that renews an older grant
     const dir = await rescueFolder();
     const [renewing, live] = [crossing.start(), crossing.start()];
     await renewing.ann.getAccessToken();
-    const match = { grantType: 'refresh_token' } as const;
-    bench.emulator.faults.add({ match, kind: 'delay', delayMs: 60_000, times: 1 });
-    const refreshing = renewing.ann.refresh({ force: true }).catch((error: unknown) => error);
-    await bench.presented(1);
+    const refresh = await crossing.refreshing(renewing, 60_000);
     const first = await crossing.signingIn(ended, 6_000);
     await bench.clock.advance(50);
     const second = await crossing.signingIn(live, 1_000);
@@ -108,31 +72,24 @@ describe('a sign-in in the rescue folder of a process that renews an older grant
     await second.ended;
     expect(await filesIn(dir)).toHaveLength(1);
     await crossing.pass(60_000);
-    await refreshing;
+    await refresh.ended;
     await crossing.pass(1_000);
     expect(await filesIn(dir)).toHaveLength(1);
     await ended.ann.refresh({ force: true }).catch(() => undefined);
     await bench.clock.advance(31 * MINUTE);
     await crossing.outcome(ended, 'reauthorization_required');
-    const back = crossing.start();
-    await crossing.outcome(back, 'a token');
-    expect((await back.ann.fetch('6/sites')).status).toBe(200);
+    await crossing.served(crossing.start());
     expect(bench.emulator.ledger.presentedTwice()).toBe(0);
   });
 });
 
 describe('a sign-in that was brought in and refused', () => {
   it('I6 F27 is not presented once more beside another one that was brought in after it', async () => {
-    const kept = [memoryStore(), memoryStore()] as const;
-    const start = (n: 0 | 1) => crossing.start({ journal: storeJournal(kept[n]) });
-    const [one, two] = [start(0), start(1)];
-    const first = await crossing.signingIn(one, 1_000);
-    const second = await crossing.signingIn(two, 2_000);
-    for (const { link } of [one, two]) link.down = true;
-    await crossing.pass(1_000);
-    await crossing.pass(1_000);
-    for (const process of [one, two]) await crossing.stop(process);
-    await Promise.all([first.ended, second.ended]);
+    const journals = [sharedJournal(), sharedJournal()] as const;
+    const start = (n: 0 | 1) => crossing.start({ journal: journals[n]() });
+    const first = await crossing.signingIn(start(0), 1_000);
+    const second = await crossing.signingIn(start(1), 2_000);
+    await crossing.rescue(first, second);
     // The same person signs in once more, for another connection: both have ended.
     await crossing.bench.signIn(crossing.start().manager.connection('bob'));
     for (const n of [0, 1, 0, 1] as const) {
@@ -171,7 +128,6 @@ describe('a rescued sign-in that crossed the one that stands', () => {
     expect((await back.manager.reseal()).left).toEqual([]);
     await back.ann.refresh({ force: true }).catch(() => undefined);
     await crossing.bench.clock.advance(31 * MINUTE);
-    await crossing.outcome(back, 'a token');
-    expect((await back.ann.fetch('6/sites')).status).toBe(200);
+    await crossing.served(back);
   });
 });

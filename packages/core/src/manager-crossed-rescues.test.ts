@@ -1,8 +1,9 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Connection } from './contracts.ts';
-import { Crossing, filesIn, type Process, rescueFolder } from './crossing.fixture.ts';
+import { Crossing, holdReads, leaveAtWrite, type Process } from './crossing.fixture.ts';
 import { type Bench, MINUTE } from './manager.fixture.ts';
 import { memoryStore } from './memory-store.ts';
+import { filesIn, rescueFolder } from './rescue-folder.fixture.ts';
 import { storeJournal } from './store-journal.ts';
 
 let crossing: Crossing;
@@ -14,10 +15,7 @@ beforeEach(async () => {
   crossing = await Crossing.open();
   bench = crossing.bench;
 });
-afterEach(async () => {
-  await crossing.close();
-  vi.unstubAllEnvs();
-});
+afterEach(() => crossing.close());
 
 /** One of the two is refused at most. */
 async function expectLive({ ann }: { ann: Connection }): Promise<void> {
@@ -34,12 +32,8 @@ describe('a sign-in that crossed another one, and that a shutdown rescues', () =
     const [live, dead] = [crossing.start(), crossing.start()];
     const signIn = await crossing.signingIn(dead, 5_000);
     await bench.clock.advance(100);
-    await live.ann.exchangeCode(await crossing.code());
-    const cas = dead.link.cas.bind(dead.link);
-    dead.link.cas = async (...given) => {
-      dead.link.down = true;
-      return cas(...given);
-    };
+    await bench.signIn(live.ann);
+    leaveAtWrite(dead);
     await bench.clock.advance(5_000);
     await vi.waitFor(() => expect(dead.link.down).toBe(true));
     await crossing.stop(dead);
@@ -50,28 +44,15 @@ describe('a sign-in that crossed another one, and that a shutdown rescues', () =
 
   it('I5 is restored also where the other one stands and it was to be put beside that', async () => {
     const [dead, live] = [crossing.start(), crossing.start()];
-    const gate = Promise.withResolvers<void>();
-    const read = live.link.read.bind(live.link);
-    let reads = 0;
-    live.link.read = async (key) => {
-      if (key.kind === 'grant') reads += 1;
-      if (reads > 1) await gate.promise;
-      return read(key);
-    };
-    const codes = [await bench.emulator.authorize(), await bench.emulator.authorize()] as const;
-    bench.emulator.faults.add({ match: { endpoint: 'token' }, kind: 'delay', delayMs: 100, times: 1 });
-    const first = dead.ann.exchangeCode(codes[0].code);
-    await vi.waitFor(() => expect(crossing.count('presented', 'code')).toBe(1));
-    const signIn = live.ann.exchangeCode(codes[1].code).catch(() => undefined);
-    await vi.waitFor(() => expect(crossing.count('issued', 'refresh')).toBe(2));
+    const gate = holdReads(live);
+    const first = await crossing.signingIn(dead, 100);
+    const signIn = live.ann.exchangeCode(await crossing.code()).catch(() => undefined);
+    const issued = { kind: 'issued', tokenType: 'refresh' } as const;
+    await vi.waitFor(() => expect(bench.emulator.ledger.count(issued)).toBe(2));
     await bench.clock.settle(50);
     await bench.clock.advance(100);
-    await first;
-    const cas = live.link.cas.bind(live.link);
-    live.link.cas = async (...given) => {
-      live.link.down = true;
-      return cas(...given);
-    };
+    expect(await first.ended).toMatchObject({ state: 'active' });
+    leaveAtWrite(live);
     gate.resolve();
     await vi.waitFor(() => expect(live.link.down).toBe(true));
     await crossing.stop(live);
@@ -88,7 +69,7 @@ describe('a sign-in that crossed another one, and that a shutdown rescues', () =
       if (live === 0) codes.reverse();
       bench.emulator.faults.add({ match: { endpoint: 'token' }, kind: 'delay', delayMs: 5_000, times: 2 });
       const signIns = codes.map((code) => both.ann.exchangeCode(code).catch(() => undefined));
-      await vi.waitFor(() => expect(crossing.count('presented', 'code')).toBe(2));
+      await vi.waitFor(() => expect(bench.codes).toBe(2));
       both.link.down = true;
       await crossing.pass(5_000);
       await crossing.stop(both);
@@ -104,13 +85,11 @@ describe('a sign-in that crossed another one, and that a shutdown rescues', () =
     const first = await crossing.signingIn(ended, 5_000);
     const second = await crossing.signingIn(live, 5_000);
     ended.link.down = true;
-    live.link.down = true;
-    await crossing.pass(5_000);
-    await crossing.stop(live);
+    await crossing.rescue(second);
     ended.link.down = false;
     await bench.clock.advance(2_000);
     await vi.waitFor(() => expect(ended.link.writes).toHaveLength(1));
-    await Promise.all([first.ended, second.ended]);
+    await first.ended;
     expect(await filesIn(dir)).toHaveLength(1);
     return ended;
   }
@@ -123,24 +102,19 @@ describe('a sign-in that crossed another one, and that a shutdown rescues', () =
     expect((await ann.fetch('6/sites')).status).toBe(200);
     // Nobody can tell whether it was presented before: it is announced.
     await bench.clock.advance(30 * MINUTE);
-    await crossing.outcome({ ann }, 'a token');
-    expect((await ann.fetch('6/sites')).status).toBe(200);
+    await crossing.served({ ann });
     expect(bench.emulator.ledger.presentedTwice()).toBe(0);
     await vi.waitFor(async () => expect(await filesIn(dir)).toHaveLength(0));
   });
 
   it('I5 takes its place also when the other one has been given up meanwhile', async () => {
     const { ann } = await rescuedFirst();
-    vi.stubEnv('HIGHQ_RESCUE_DIR', '');
-    const elsewhere = crossing.start().ann;
+    const elsewhere = crossing.startIn('').ann;
     await expect(elsewhere.refresh({ force: true })).rejects.toMatchObject({
       code: 'reauthorization_required',
     });
-    vi.stubEnv('HIGHQ_RESCUE_DIR', dir);
     await bench.clock.advance(30 * MINUTE);
-    const back = crossing.start();
-    await crossing.outcome(back, 'a token');
-    expect((await back.ann.fetch('6/sites')).status).toBe(200);
+    await crossing.served(crossing.startIn(dir));
     expect((await ann.status()).state).toBe('active');
   });
 
@@ -151,7 +125,7 @@ describe('a sign-in that crossed another one, and that a shutdown rescues', () =
     const codes = [await crossing.code(), await crossing.code()];
     bench.emulator.faults.add({ match: { endpoint: 'token' }, kind: 'delay', delayMs: 5_000, times: 2 });
     const signIns = both.map(({ ann }, n) => ann.exchangeCode(codes[n] ?? '').catch(() => undefined));
-    await vi.waitFor(() => expect(crossing.count('presented', 'code')).toBe(2));
+    await vi.waitFor(() => expect(bench.codes).toBe(2));
     for (const { link } of both) link.down = true;
     await crossing.pass(5_000);
     await crossing.stop(both[later] ?? both[0]);
@@ -172,10 +146,10 @@ describe('a sign-in that crossed another one, and that a shutdown rescues', () =
           'reauthorization_required',
         );
       }, 20_000);
-      if (n === 0) presented = crossing.count('presented', 'refresh');
+      if (n === 0) presented = bench.refreshes;
     }
     expect(presented).toBeLessThan(4);
-    expect(crossing.count('presented', 'refresh')).toBe(presented);
+    expect(bench.refreshes).toBe(presented);
   });
 
   it.each(['no grant', 'an older grant', 'a dead grant'])(
@@ -185,28 +159,18 @@ describe('a sign-in that crossed another one, and that a shutdown rescues', () =
       const [ended, live] = [crossing.start(), crossing.start()];
       const first = await crossing.signingIn(ended, 6_000);
       const second = await crossing.signingIn(live, 5_000);
-      ended.link.down = true;
-      live.link.down = true;
-      await crossing.pass(6_000);
-      await crossing.stop(live);
-      await crossing.stop(ended);
-      await Promise.all([first.ended, second.ended]);
+      await crossing.rescue(second, first);
       expect(await filesIn(dir)).toHaveLength(2);
       if (row === 'a dead grant') {
-        vi.stubEnv('HIGHQ_RESCUE_DIR', '');
-        await crossing
-          .start()
-          .ann.refresh({ force: true })
-          .catch(() => undefined);
-        vi.stubEnv('HIGHQ_RESCUE_DIR', dir);
+        const elsewhere = crossing.startIn('');
+        await elsewhere.ann.refresh({ force: true }).catch(() => undefined);
       }
-      const { ann } = crossing.start();
+      const { ann } = crossing.startIn(dir);
       await ann.getAccessToken();
       for (let n = 0; n < 2; n += 1) await ann.refresh({ force: true }).catch(() => undefined);
       expect((await ann.fetch('6/sites')).status).toBe(200);
       await bench.clock.advance(30 * MINUTE);
-      await crossing.outcome({ ann }, 'a token');
-      expect((await ann.fetch('6/sites')).status).toBe(200);
+      await crossing.served({ ann });
       expect(bench.emulator.ledger.presentedTwice()).toBe(0);
     },
   );
@@ -215,12 +179,10 @@ describe('a sign-in that crossed another one, and that a shutdown rescues', () =
     await rescuedFirst();
     await bench.clock.advance(1_000);
     // By a process that cannot look into that folder.
-    vi.stubEnv('HIGHQ_RESCUE_DIR', '');
-    const elsewhere = crossing.start();
+    const elsewhere = crossing.startIn('');
     await elsewhere.ann.disconnect();
     await bench.signIn(elsewhere.ann);
-    vi.stubEnv('HIGHQ_RESCUE_DIR', dir);
-    const later = crossing.start();
+    const later = crossing.startIn(dir);
     await later.ann.getAccessToken();
     expect(later.link.writes).toHaveLength(0);
   });
@@ -232,7 +194,7 @@ describe('a sign-in that crossed another one, and that a shutdown rescues', () =
     const live = crossing.start({ encryption: { keys } });
     const signIn = await crossing.signingIn(dead, 5_000);
     await bench.clock.advance(100);
-    await live.ann.exchangeCode(await crossing.code());
+    await bench.signIn(live.ann);
     await bench.clock.advance(5_000);
     expect(await signIn.ended).toMatchObject({ code: 'record_unreadable' });
     await expectLive(crossing.start({ encryption: { keys } }));
@@ -242,23 +204,7 @@ describe('a sign-in that crossed another one, and that a shutdown rescues', () =
 describe('a sign-in that a shutdown rescues', () => {
   it('I2 I6 does not come back over its own next generation, where the store had taken it late', async () => {
     const [one, two] = [crossing.start(), crossing.start()];
-    const code = await crossing.code();
-    const cas = one.link.cas.bind(one.link);
-    let first: Parameters<typeof cas> | null = null;
-    one.link.cas = async (...given) => {
-      if (given[0].kind !== 'grant') return cas(...given);
-      if (first) await cas(...first);
-      if (first) one.link.down = true;
-      first ??= given;
-      throw new Error('connection lost');
-    };
-    const signIn = one.ann.exchangeCode(code).catch(() => undefined);
-    await vi.waitFor(() => expect(first).not.toBeNull());
-    await bench.clock.advance(1_000);
-    await vi.waitFor(() => expect(one.link.down).toBe(true));
-    await two.ann.refresh({ force: true });
-    await crossing.stop(one);
-    await signIn;
+    await crossing.takeLate(one, two);
     expect(await filesIn(dir)).toHaveLength(1);
     await expectLive(crossing.start());
   });

@@ -1,8 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Crossing, filesIn, type Process, rescueFolder } from './crossing.fixture.ts';
+import { Crossing, type Process, sharedJournal } from './crossing.fixture.ts';
 import { MINUTE } from './manager.fixture.ts';
-import { memoryStore } from './memory-store.ts';
-import { storeJournal } from './store-journal.ts';
+import { filesIn, rescueFolder } from './rescue-folder.fixture.ts';
 
 let crossing: Crossing;
 
@@ -10,10 +9,7 @@ beforeEach(async () => {
   vi.stubEnv('HIGHQ_RESCUE_DIR', '');
   crossing = await Crossing.open();
 });
-afterEach(async () => {
-  await crossing.close();
-  vi.unstubAllEnvs();
-});
+afterEach(() => crossing.close());
 
 /** A grant of this generation, by a sign-in that crossed nothing. */
 async function olderGrant(generation: number): Promise<void> {
@@ -24,8 +20,7 @@ async function olderGrant(generation: number): Promise<void> {
 }
 
 async function inPlace(folder: string): Promise<Process> {
-  vi.stubEnv('HIGHQ_RESCUE_DIR', folder);
-  const process = crossing.start();
+  const process = crossing.startIn(folder);
   await process.ann.getAccessToken();
   return process;
 }
@@ -37,27 +32,14 @@ describe('whose turn it was', () => {
       const { bench } = crossing;
       await olderGrant(generation);
       const folders = [await rescueFolder(), await rescueFolder()] as const;
-      const live = crossing.start();
-      vi.stubEnv('HIGHQ_RESCUE_DIR', folders[0]);
-      const ended = crossing.start();
-      const first = await crossing.signingIn(ended, 6_000);
-      await bench.clock.advance(50);
-      const second = await crossing.signingIn(live, 1_000);
-      for (const { link } of [ended, live]) link.down = true;
-      await crossing.pass(1_000);
-      await crossing.pass(5_000);
-      for (const one of [live, ended]) await crossing.stop(one);
-      await Promise.all([first.ended, second.ended]);
+      await crossing.rescueCrossed(crossing.startIn(folders[0]), crossing.startIn(folders[1]));
       for (const folder of folders) expect(await filesIn(folder)).toHaveLength(1);
 
       const without = await inPlace(folders[0]);
       await without.ann.refresh({ force: true }).catch(() => undefined);
       await bench.clock.advance(31 * MINUTE);
       await crossing.outcome(without, 'reauthorization_required');
-      vi.stubEnv('HIGHQ_RESCUE_DIR', folders[1]);
-      const back = crossing.start();
-      await crossing.outcome(back, 'a token');
-      expect((await back.ann.fetch('6/sites')).status).toBe(200);
+      await crossing.served(crossing.startIn(folders[1]));
       expect(bench.emulator.ledger.presentedTwice()).toBe(0);
       // The process that has given it up knows better with its next read.
       await bench.clock.advance(MINUTE);
@@ -75,29 +57,19 @@ describe('whose turn it was', () => {
     const signIn = await crossing.signingIn(one, 2_000);
     await crossing.pass(1_000);
     await first.ended;
-    one.link.down = true;
-    await crossing.pass(1_000);
-    await crossing.stop(one);
-    await signIn.ended;
+    await crossing.rescue(signIn);
     await inPlace(folder);
-    vi.stubEnv('HIGHQ_RESCUE_DIR', '');
-    const kept = memoryStore();
-    const again = () => crossing.start({ journal: storeJournal(kept) });
+    const journal = sharedJournal();
+    const again = () => crossing.startIn('', { journal: journal() });
     const renewing = again();
     await renewing.ann.getAccessToken();
-    const match = { grantType: 'refresh_token' } as const;
+    const match = { endpoint: 'token', grantType: 'refresh_token' } as const;
     for (let n = 0; n < swaps; n += 1) {
       bench.emulator.faults.add({ match, kind: 'status', status: 403, times: 1 });
       await expect(renewing.ann.refresh({ force: true })).rejects.toMatchObject({ code: 'token_endpoint' });
       await bench.clock.advance(21 * MINUTE);
     }
-    const presented = crossing.count('presented', 'refresh');
-    bench.emulator.faults.add({ match, kind: 'delay', delayMs: 1_000, times: 1 });
-    const refreshing = renewing.ann.refresh({ force: true }).catch(() => undefined);
-    await bench.presented(presented + 1);
-    renewing.link.down = true;
-    await bench.clock.advance(1_000);
-    await refreshing;
+    await crossing.renewInJournal(renewing);
     await bench.clock.advance(31 * MINUTE);
     return again;
   }
@@ -107,15 +79,12 @@ describe('whose turn it was', () => {
     async (swaps) => {
       const again = await renewedInPrivate(swaps);
       await crossing.outcome(crossing.start(), 'reauthorization_required');
-      const back = again();
-      await crossing.outcome(back, 'a token');
-      expect((await back.ann.fetch('6/sites')).status).toBe(200);
+      await crossing.served(again());
     },
   );
 
   it('I2 such a pair stays out where the one that took its place has rotated', async () => {
-    await crossing.close();
-    crossing = await Crossing.open(memoryStore(), 'many');
+    crossing.keepAllGrants();
     const again = await renewedInPrivate(0);
     const { ann } = crossing.start();
     await crossing.outcome({ ann }, 'a token');

@@ -1,12 +1,13 @@
-import { mkdtemp, readdir } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readdir } from 'node:fs/promises';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { Connection } from './contracts.ts';
 import { fileJournal } from './file-journal.ts';
 import { FlakyStore } from './flaky-store.fixture.ts';
+import { journalFolder } from './journal.fixture.ts';
 import { Bench, DAY, HOUR, type ManagerOptions, MINUTE } from './manager.fixture.ts';
 import { memoryStore } from './memory-store.ts';
 import { someKey } from './options.fixture.ts';
+import { rescueFolder } from './rescue-folder.fixture.ts';
 import { storeJournal } from './store-journal.ts';
 import type { parseTokenResponse } from './token-response.ts';
 
@@ -22,11 +23,9 @@ vi.mock('./token-response.ts', async (original) => {
 const REFRESH = { endpoint: 'token', grantType: 'refresh_token' } as const;
 let bench: Bench;
 let store: FlakyStore;
-afterEach(async () => {
+afterEach(() => {
   parser.corrected = false;
-  store.down = false;
   vi.unstubAllEnvs();
-  await bench.close();
 });
 
 async function connected(options: ManagerOptions = {}) {
@@ -35,29 +34,20 @@ async function connected(options: ManagerOptions = {}) {
   return { ...opened, presented: () => bench.refreshes };
 }
 
-/** A refresh that is answered while the store is down: the pair is in this process's memory. */
-async function pairInHand(caller: () => Promise<string>): Promise<string> {
-  bench.emulator.faults.add({ match: REFRESH, kind: 'delay', delayMs: 1_000, times: 1 });
-  await bench.clock.advance(30 * MINUTE);
-  const token = caller();
-  await bench.presented(1);
-  store.down = true;
-  await bench.clock.advance(1_000);
-  return token;
-}
+/** Renewed, and in this process's memory only. */
+const pairInHand = (connection: Connection): Promise<string> =>
+  bench.pairInHand(store, () => connection.getAccessToken());
 
 const announced = (where: FlakyStore): Promise<void> =>
   vi.waitFor(() => expect(where.writes.some(({ body }) => body.includes('"announce"'))).toBe(true), 10_000);
-
-const folder = (): Promise<string> => mkdtemp(join(process.env.HQ_RUN_DIR ?? tmpdir(), 'journal-'));
 
 describe('journals', () => {
   it.each(['file', 'store'] as const)(
     'F60c a %s journal is replayed after a crash, before anything is sent',
     async (kind) => {
-      const journal = kind === 'file' ? fileJournal({ dir: await folder() }) : storeJournal(memoryStore());
+      const journal = kind === 'file' ? fileJournal({ dir: journalFolder() }) : storeJournal(memoryStore());
       const { connection, start, presented } = await connected({ journal });
-      const token = await pairInHand(() => connection.getAccessToken());
+      const token = await pairInHand(connection);
       // The process with the pair is gone: nobody advances its clock any more. Another one starts.
       store.down = false;
       store.cas = FlakyStore.prototype.cas.bind(new FlakyStore(store.inner));
@@ -71,7 +61,7 @@ describe('journals', () => {
   it('F60c revives a grant that was declared dead without its journal', async () => {
     const journal = storeJournal(memoryStore());
     const { connection, start, presented } = await connected({ journal });
-    const token = await pairInHand(() => connection.getAccessToken());
+    const token = await pairInHand(connection);
     const there = new FlakyStore(store.inner);
     const elsewhere = start({ journal: undefined, store: there }).connection('ann');
     await bench.clock.advance(200_000);
@@ -90,7 +80,7 @@ describe('journals', () => {
   it('a pair that waited longer than 30 days needs a person', async () => {
     const journal = storeJournal(memoryStore());
     const { connection, start, presented } = await connected({ journal });
-    await pairInHand(() => connection.getAccessToken());
+    await pairInHand(connection);
     bench.clock.stall(30 * DAY + 1);
     // It proves the store's own refresh token spent: nothing is presented.
     await expect(
@@ -117,16 +107,13 @@ describe('journals', () => {
   });
 
   it('F44 F60f close() with the store down writes a sealed rescue file, names its folder, and the next start reads it', async () => {
-    const dir = await folder();
-    vi.stubEnv('HIGHQ_RESCUE_DIR', dir);
+    const dir = await rescueFolder();
     const said: unknown[] = [];
     const { manager, connection, start, presented } = await connected({
       logger: { error: (...told) => said.push(told) },
     });
-    const token = await pairInHand(() => connection.getAccessToken());
-    const closed = manager.close({ timeoutMs: 5_000 });
-    await bench.clock.advance(5_000);
-    await closed;
+    const token = await pairInHand(connection);
+    await bench.stop(manager, 5_000);
     expect(JSON.stringify(said)).toContain(dir);
     expect(await readdir(dir)).toHaveLength(1);
     store.down = false;
@@ -139,8 +126,7 @@ describe('journals', () => {
 
 describe('what is in hand when a shutdown comes', () => {
   it('F44 F60f is rescued also while its first write has neither succeeded nor failed', async () => {
-    const dir = await folder();
-    vi.stubEnv('HIGHQ_RESCUE_DIR', dir);
+    const dir = await rescueFolder();
     const { manager, connection, start, presented } = await connected();
     const cas = store.cas.bind(store);
     store.cas = (key, rev, next) =>
@@ -149,9 +135,7 @@ describe('what is in hand when a shutdown comes', () => {
     connection.getAccessToken().catch(() => undefined);
     await bench.presented(1);
     await bench.clock.settle(20);
-    const closed = manager.close({ timeoutMs: 1_000 });
-    await bench.clock.advance(1_000);
-    await closed;
+    await bench.stop(manager);
     expect(await readdir(dir)).toHaveLength(1);
     store.cas = cas;
     expect(await start().connection('ann').getAccessToken()).toBeTruthy();
@@ -159,21 +143,16 @@ describe('what is in hand when a shutdown comes', () => {
   });
 
   it('F44 F60f is rescued when it came of a sign-in and the store has not answered at all', async () => {
-    const dir = await folder();
-    vi.stubEnv('HIGHQ_RESCUE_DIR', dir);
+    const dir = await rescueFolder();
     const { manager, start } = await connected();
     const { code } = await bench.emulator.authorize();
     const read = store.read.bind(store);
     const signedIn = manager.connection('bob').exchangeCode(code);
     signedIn.catch(() => undefined);
     store.read = () => new Promise(() => undefined);
-    await vi.waitFor(() =>
-      expect(bench.emulator.ledger.count({ kind: 'presented', tokenType: 'code' })).toBe(2),
-    );
+    await vi.waitFor(() => expect(bench.codes).toBe(2));
     await bench.clock.settle(20);
-    const closed = manager.close({ timeoutMs: 1_000 });
-    await bench.clock.advance(1_000);
-    await closed;
+    await bench.stop(manager);
     expect(await readdir(dir)).toHaveLength(1);
     store.read = read;
     expect(start().connection('bob').id).toBe('bob');
@@ -183,15 +162,13 @@ describe('what is in hand when a shutdown comes', () => {
 describe('a person who left', () => {
   it('F55 I9 is not served again by the answer to a refresh that was under way, with the store away', async () => {
     const { connection } = await connected();
-    bench.emulator.faults.add({ match: REFRESH, kind: 'delay', delayMs: 1_000, times: 1 });
     await bench.clock.advance(30 * MINUTE);
-    const asked = connection.getAccessToken().catch((error: { code?: unknown }) => error.code);
-    await bench.presented(1);
+    const renewal = await bench.refreshing(1_000, () => connection.getAccessToken());
     await connection.disconnect();
     store.down = true;
     await bench.clock.advance(20_000);
     // Never a token: the store cannot be asked whether the person has come back.
-    expect(await asked).toBe('store_unavailable');
+    await expect(renewal.ended).rejects.toMatchObject({ code: 'store_unavailable' });
     await expect(connection.getAccessToken()).rejects.toMatchObject({ code: 'store_unavailable' });
     store.down = false;
     await bench.clock.advance(5_000);
@@ -209,13 +186,7 @@ describe('a journal entry that only another process can open', () => {
     const link = new FlakyStore(store.inner);
     const writer = start({ encryption: { keys: [next, old] }, store: link }).connection('ann');
     await writer.getAccessToken();
-    bench.emulator.faults.add({ match: REFRESH, kind: 'delay', delayMs: 1_000, times: 1 });
-    await bench.clock.advance(30 * MINUTE);
-    const token = writer.getAccessToken();
-    await bench.presented(1);
-    link.down = true;
-    await bench.clock.advance(1_000);
-    await token;
+    await bench.pairInHand(link, () => writer.getAccessToken());
     await bench.clock.advance(200_000);
     await expect(connection.getAccessToken()).rejects.toMatchObject({ reason: 'unknown_key' });
     expect(presented()).toBe(1);

@@ -276,13 +276,7 @@ describe('the store fails', () => {
 
   it('F44 after the answer: the new pair is served, written when the store is back, and close() waits for it', async () => {
     const { manager, connection, presented, other } = await connected();
-    bench.emulator.faults.add({ match: REFRESH, kind: 'delay', delayMs: 1_000, times: 1 });
-    await bench.clock.advance(30 * MINUTE);
-    const caller = connection.getAccessToken();
-    await bench.presented(1);
-    store.down = true;
-    await bench.clock.advance(1_000);
-    const token = await caller;
+    const token = await bench.pairInHand(store, () => connection.getAccessToken());
     expect(await connection.getAccessToken()).toBe(token);
     await vi.waitFor(() => expect(bench.named('persistFailed').length).toBeGreaterThan(0));
     expect(await manager.health()).toMatchObject({ status: 'down', unpersisted: 1 });

@@ -1,11 +1,10 @@
-import { mkdtemp, readdir } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import { Crossing } from './crossing.fixture.ts';
 import { FlakyStore } from './flaky-store.fixture.ts';
 import type { Journal } from './journal.ts';
 import { Bench, MINUTE } from './manager.fixture.ts';
 import { memoryStore } from './memory-store.ts';
+import { filesIn, rescueFolder } from './rescue-folder.fixture.ts';
 import { storeJournal } from './store-journal.ts';
 import type { StoreKey } from './token-store.ts';
 
@@ -127,12 +126,10 @@ describe('a refresh that is answered after its person has left', () => {
     const [one, two] = [start(), start()];
     await bench.signIn(one.ann);
     await two.ann.getAccessToken();
-    bench.emulator.faults.add({ match: REFRESH, kind: 'delay', delayMs: 20_000, times: 1 });
-    const refreshed = two.ann.refresh({ force: true }).catch(codeOf);
-    await bench.presented(1);
+    const refresh = await bench.refreshing(20_000, () => two.ann.refresh({ force: true }).catch(codeOf));
     await one.ann.disconnect();
     await bench.clock.advance(20_000);
-    await refreshed;
+    await refresh.ended;
     const journal = storeJournal(journalStore);
     // Tidied up in the background.
     await vi.waitFor(async () => {
@@ -145,35 +142,17 @@ describe('a refresh that is answered after its person has left', () => {
 
 describe('a sign-in that a shutdown rescued', () => {
   it('F103 F15 is not found again once the store has it: who has left stays away from a store that comes back empty', async () => {
-    const dir = await mkdtemp(join(process.env.HQ_RUN_DIR ?? tmpdir(), 'rescued-'));
-    vi.stubEnv('HIGHQ_RESCUE_DIR', dir);
-    bench = await Bench.open();
-    const store = new FlakyStore();
-    const manager = bench.manager({ store });
-    bench.emulator.faults.add({ match: { endpoint: 'token' }, kind: 'delay', delayMs: 1_000, times: 1 });
-    const { code } = await bench.emulator.authorize();
-    const signIn = manager.connection('ann').exchangeCode(code).catch(codeOf);
-    await vi.waitFor(() =>
-      expect(bench.emulator.ledger.count({ kind: 'presented', tokenType: 'code' })).toBe(1),
-    );
-    store.down = true;
-    await bench.clock.advance(1_000);
-    await bench.clock.settle(20);
-    const closed = manager.close({ timeoutMs: 1_000 });
-    await bench.clock.advance(1_000);
-    await closed;
-    await bench.clock.advance(10_000);
-    await signIn;
-    store.down = false;
-    const files = async (): Promise<string[]> =>
-      (await readdir(dir, { recursive: true })).filter((name) => name.endsWith('.json'));
-    expect(await files()).toHaveLength(1);
-    const next = bench.manager({ store }).connection('ann');
-    expect((await next.status()).state).toBe('active');
-    await next.disconnect();
-    expect(await files()).toEqual([]);
-    const empty = bench.manager({ store: new FlakyStore() }).connection('ann');
-    await expect(empty.getAccessToken()).rejects.toMatchObject({ code: 'not_connected' });
+    const dir = await rescueFolder();
+    const crossing = await Crossing.open();
+    ({ bench } = crossing);
+    await crossing.rescue(await crossing.signingIn(crossing.start(), 1_000));
+    expect(await filesIn(dir)).toHaveLength(1);
+    const { ann } = crossing.start();
+    expect((await ann.status()).state).toBe('active');
+    await ann.disconnect();
+    expect(await filesIn(dir)).toEqual([]);
+    const empty = crossing.start({ store: new FlakyStore() });
+    await expect(empty.ann.getAccessToken()).rejects.toMatchObject({ code: 'not_connected' });
   });
 });
 

@@ -1,11 +1,12 @@
-import { mkdtemp, readdir } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { readdir } from 'node:fs/promises';
 import { afterEach, describe, expect, it, vi } from 'vitest';
+import type { Connection } from './contracts.ts';
 import { FlakyStore } from './flaky-store.fixture.ts';
+import { journalFolder } from './journal.fixture.ts';
 import type { Journal } from './journal.ts';
 import { Bench, type ManagerOptions, MINUTE } from './manager.fixture.ts';
 import { memoryStore } from './memory-store.ts';
+import { rescueFolder } from './rescue-folder.fixture.ts';
 import { RestoredStore } from './restored-store.fixture.ts';
 import { storeJournal } from './store-journal.ts';
 import type { parseTokenResponse } from './token-response.ts';
@@ -27,12 +28,10 @@ vi.mock('./token-response.ts', async (original) => {
 const REFRESH = { endpoint: 'token', grantType: 'refresh_token' } as const;
 let bench: Bench;
 let store: FlakyStore;
-afterEach(async () => {
+afterEach(() => {
   parser.corrected = false;
   parser.asked = 0;
-  store.down = false;
   vi.unstubAllEnvs();
-  await bench.close();
 });
 
 async function connected(options: ManagerOptions = {}) {
@@ -41,24 +40,24 @@ async function connected(options: ManagerOptions = {}) {
   return { ...opened, presented: () => bench.refreshes };
 }
 
-/** A refresh that is answered under another root while the store is down: the answer is in memory only. */
-async function answerInHand(caller: () => Promise<string>): Promise<void> {
+/** What `ask` sends is answered under another root while the store is away: the answer is in memory only. */
+async function answerInHand(link: FlakyStore, ask: () => Promise<unknown>): Promise<void> {
   bench.emulator.faults.add({ match: REFRESH, kind: 'wrap-root', times: 1 });
-  bench.emulator.faults.add({ match: REFRESH, kind: 'delay', delayMs: 1_000, times: 1 });
-  await bench.clock.advance(30 * MINUTE);
-  const told = caller().catch(() => undefined);
-  await bench.presented(1);
-  store.down = true;
+  const { ended } = await bench.refreshing(1_000, () => ask().catch(() => undefined));
+  link.down = true;
   await bench.clock.advance(16_000);
-  await told;
+  await ended;
 }
 
-const folder = (): Promise<string> => mkdtemp(join(process.env.HQ_RUN_DIR ?? tmpdir(), 'answers-'));
+async function renewedInHand(connection: Connection): Promise<void> {
+  await bench.clock.advance(30 * MINUTE);
+  await answerInHand(store, () => connection.getAccessToken());
+}
 
 describe('an answer that cannot be read, with the store away', () => {
   it('F105 F44 is counted, held, and written when the store is back', async () => {
     const { manager, connection, presented } = await connected();
-    await answerInHand(() => connection.getAccessToken());
+    await renewedInHand(connection);
     expect(await manager.health()).toMatchObject({ unpersisted: 1 });
     expect(bench.named('persistFailed').length).toBeGreaterThan(0);
     store.down = false;
@@ -75,21 +74,11 @@ describe('an answer that cannot be read, with the store away', () => {
     await manager.close();
     const link = new FlakyStore(shared);
     const one = start({ store: link });
-    await bench.signIn(one.connection('ann'));
+    const ann = one.connection('ann');
+    await bench.signIn(ann);
     const before = shared.backUp();
-    bench.emulator.faults.add({ match: REFRESH, kind: 'wrap-root', times: 1 });
-    bench.emulator.faults.add({ match: REFRESH, kind: 'delay', delayMs: 1_000, times: 1 });
-    const told = one
-      .connection('ann')
-      .refresh({ force: true })
-      .catch(() => undefined);
-    await bench.presented(1);
-    link.down = true;
-    await bench.clock.advance(16_000);
-    await told;
-    const closed = one.close({ timeoutMs: 1_000 });
-    await bench.clock.advance(1_000);
-    await closed;
+    await answerInHand(link, () => ann.refresh({ force: true }));
+    await bench.stop(one);
     await before();
     const elsewhere = start({ store: shared, journal: undefined }).connection('ann');
     await expect(elsewhere.refresh({ force: true })).rejects.toMatchObject({
@@ -117,13 +106,10 @@ describe('an answer that cannot be read, with the store away', () => {
   });
 
   it('F105 F60f is rescued by close(), kept by the next start, and read by the version that can', async () => {
-    const dir = await folder();
-    vi.stubEnv('HIGHQ_RESCUE_DIR', dir);
+    const dir = await rescueFolder();
     const { manager, connection, start, presented } = await connected();
-    await answerInHand(() => connection.getAccessToken());
-    const closed = manager.close({ timeoutMs: 5_000 });
-    await bench.clock.advance(5_000);
-    await closed;
+    await renewedInHand(connection);
+    await bench.stop(manager, 5_000);
     expect(await readdir(dir)).toHaveLength(1);
     store.down = false;
 
@@ -145,22 +131,26 @@ describe('an answer that cannot be read, with the store away', () => {
   it('F105 F60c is replayed from a journal after a crash, before the old token would be sent again', async () => {
     const journal: Journal = storeJournal(memoryStore());
     const { connection, start, presented } = await connected({ journal });
-    await answerInHand(() => connection.getAccessToken());
+    await renewedInHand(connection);
     // The process with the answer never reaches the store again. Another one starts.
     parser.corrected = true;
     const after = start({ store: new FlakyStore(store.inner) }).connection('ann');
     const first = after.getAccessToken().catch(() => undefined);
     await bench.clock.advance(200_000);
     await first;
-    expect(await after.getAccessToken()).toBeTruthy();
+    const served = async (): Promise<void> => {
+      await bench.clock.advance(1_000);
+      expect(await after.getAccessToken({ waitMs: 0 }).catch(() => null)).toBeTruthy();
+    };
+    await vi.waitFor(served, { timeout: 20_000, interval: 20 });
     expect(await after.status()).toMatchObject({ state: 'active', generation: 2 });
     expect(presented()).toBe(1);
   });
 
   it('F105 revives a grant that another process gave up without knowing of it', async () => {
-    const dir = await folder();
+    const dir = journalFolder();
     const { connection, start } = await connected({ journal: storeJournal(memoryStore()) });
-    await answerInHand(() => connection.getAccessToken());
+    await renewedInHand(connection);
     const there = new FlakyStore(store.inner);
     const elsewhere = start({ journal: undefined, store: there }).connection('ann');
     await bench.clock.advance(200_000);

@@ -1,45 +1,30 @@
-import { mkdtemp } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
-import { afterEach, expect, it, vi } from 'vitest';
+import { afterEach, expect, it, onTestFinished, vi } from 'vitest';
 import { FlakyStore } from './flaky-store.fixture.ts';
 import type { Journal } from './journal.ts';
 import { Bench, MINUTE } from './manager.fixture.ts';
+import { rescueFolder } from './rescue-folder.fixture.ts';
 
 const LIFE = 30 * MINUTE;
-let bench: Bench;
-afterEach(async () => {
+afterEach(() => {
   vi.unstubAllEnvs();
-  await bench.close();
 });
 
 async function rescuing() {
-  const dir = await mkdtemp(join(process.env.HQ_RUN_DIR ?? tmpdir(), 'late-'));
-  vi.stubEnv('HIGHQ_RESCUE_DIR', dir);
+  await rescueFolder();
   const said: string[] = [];
   const store = new FlakyStore();
   const opened = await Bench.connected(store, {
     lifeMs: LIFE,
     logger: { error: (text) => void said.push(text) },
   });
-  bench = opened.bench;
   return { ...opened, said };
 }
 
 it('F44 F60f a pair that comes after the time-out of a shutdown goes to the rescue folder', async () => {
-  const { manager, connection, start, store, said } = await rescuing();
-  bench.emulator.faults.add({
-    match: { endpoint: 'token', grantType: 'refresh_token' },
-    kind: 'delay',
-    delayMs: 10_000,
-    times: 1,
-  });
+  const { bench, manager, connection, start, store, said } = await rescuing();
   await bench.clock.advance(LIFE);
-  connection.getAccessToken().catch(() => undefined);
-  await bench.presented(1);
-  const closed = manager.close({ timeoutMs: 1_000 });
-  await bench.clock.advance(1_000);
-  await closed;
+  await bench.refreshing(10_000, () => connection.getAccessToken());
+  await bench.stop(manager);
   // Who closes the manager closes the store next.
   store.down = true;
   await bench.clock.advance(15_000);
@@ -50,11 +35,9 @@ it('F44 F60f a pair that comes after the time-out of a shutdown goes to the resc
 });
 
 it('F60f a shutdown whose time-out is no number waits for a pair as one without', async () => {
-  const { manager, connection, start } = await rescuing();
-  bench.emulator.faults.add({ match: { endpoint: 'token' }, kind: 'delay', delayMs: 10_000, times: 1 });
+  const { bench, manager, connection, start } = await rescuing();
   await bench.clock.advance(LIFE);
-  connection.getAccessToken().catch(() => undefined);
-  await bench.presented(1);
+  await bench.refreshing(10_000, () => connection.getAccessToken());
   let ended = false;
   const closed = manager.close({ timeoutMs: Number.NaN }).then(() => {
     ended = true;
@@ -68,17 +51,9 @@ it('F60f a shutdown whose time-out is no number waits for a pair as one without'
 });
 
 it('F44 F60f so does the pair of a sign-in', async () => {
-  const { manager, start, store, said } = await rescuing();
-  const { code } = await bench.emulator.authorize();
-  bench.emulator.faults.add({ match: { endpoint: 'token' }, kind: 'delay', delayMs: 10_000, times: 1 });
-  const bob = manager.connection('bob').exchangeCode(code);
-  bob.catch(() => undefined);
-  await vi.waitFor(() =>
-    expect(bench.emulator.ledger.count({ kind: 'presented', tokenType: 'code' })).toBe(2),
-  );
-  const closed = manager.close({ timeoutMs: 1_000 });
-  await bench.clock.advance(1_000);
-  await closed;
+  const { bench, manager, start, store, said } = await rescuing();
+  await bench.signingIn(manager.connection('bob'), 10_000);
+  await bench.stop(manager);
   store.down = true;
   await bench.clock.advance(15_000);
   await vi.waitFor(() => expect(said.join()).toContain('was written down, sealed'));
@@ -87,17 +62,9 @@ it('F44 F60f so does the pair of a sign-in', async () => {
 });
 
 it('F44 F60f also where the store neither takes it nor says so', async () => {
-  const { manager, start, store, said } = await rescuing();
-  const { code } = await bench.emulator.authorize();
-  bench.emulator.faults.add({ match: { endpoint: 'token' }, kind: 'delay', delayMs: 10_000, times: 1 });
-  const bob = manager.connection('bob').exchangeCode(code);
-  bob.catch(() => undefined);
-  await vi.waitFor(() =>
-    expect(bench.emulator.ledger.count({ kind: 'presented', tokenType: 'code' })).toBe(2),
-  );
-  const closed = manager.close({ timeoutMs: 1_000 });
-  await bench.clock.advance(1_000);
-  await closed;
+  const { bench, manager, start, store, said } = await rescuing();
+  await bench.signingIn(manager.connection('bob'), 10_000);
+  await bench.stop(manager);
   const read = store.read.bind(store);
   store.read = () => new Promise(() => {});
   await bench.clock.advance(15_000);
@@ -110,7 +77,8 @@ it('F44 F60f also where the store neither takes it nor says so', async () => {
 });
 
 it('F60f a rescue place that answers, one pair after the other, is waited for until it has all of them', async () => {
-  bench = await Bench.open({ registrations: [{ tokenExpirationMs: LIFE }] });
+  const bench = await Bench.open({ registrations: [{ tokenExpirationMs: LIFE }] });
+  onTestFinished(() => bench.close());
   const store = new FlakyStore();
   let turn: Promise<void> = Promise.resolve();
   let isSlow = false;
@@ -136,17 +104,8 @@ it('F60f a rescue place that answers, one pair after the other, is waited for un
   const manager = bench.manager({ store, journal, logger: { error: (text) => void said.push(text) } });
   const ids = Array.from({ length: 20 }, (_, index) => `user-${index}`);
   for (const id of ids) await bench.signIn(manager.connection(id));
-  bench.emulator.faults.add({
-    match: { endpoint: 'token', grantType: 'refresh_token' },
-    kind: 'delay',
-    delayMs: 1_000,
-  });
-  await bench.clock.advance(LIFE);
-  const calls = ids.map((id) => manager.connection(id).getAccessToken());
-  await bench.presented(ids.length);
-  store.down = true;
-  await bench.clock.advance(1_000);
-  await Promise.all(calls);
+  const tokens = () => Promise.all(ids.map((id) => manager.connection(id).getAccessToken()));
+  await bench.pairInHand(store, tokens, ids.length);
   isSlow = true;
   let open = true;
   const closed = manager.close({ timeoutMs: 1_000 }).finally(() => {
@@ -160,7 +119,7 @@ it('F60f a rescue place that answers, one pair after the other, is waited for un
 });
 
 it('F44 F107 asks a store that is gone without a word every two seconds: what a try has taken counts', async () => {
-  const { connection, store } = await rescuing();
+  const { bench, connection, store } = await rescuing();
   await bench.clock.advance(LIFE);
   const [read, cas] = [store.read.bind(store), store.cas.bind(store)];
   const asked: number[] = [];

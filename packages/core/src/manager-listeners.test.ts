@@ -1,25 +1,9 @@
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { BusyStore } from './busy-store.fixture.ts';
 import { systemClock } from './clock.ts';
-import type { HighQEvents } from './events.ts';
-import { Bench, type ManagerOptions, MINUTE } from './manager.fixture.ts';
+import { Bench, EVENTS, MINUTE } from './manager.fixture.ts';
 
 const LIFE = 30 * MINUTE;
-let bench: Bench;
-let store: BusyStore;
-afterEach(async () => {
-  store.down = false;
-  store.refused.clear();
-  await bench.close();
-});
-
-async function connected(options: ManagerOptions = {}) {
-  const opened = await Bench.connected(new BusyStore(), options);
-  ({ bench, store } = opened);
-  return opened;
-}
-
-const presented = (): number => bench.refreshes;
 
 describe('a listener that fails', () => {
   const LATER = 'throws in a later turn';
@@ -46,7 +30,7 @@ describe('a listener that fails', () => {
   };
 
   /** The process goes on after what nobody caught, as a program may decide. */
-  async function survivingUncaught(run: () => Promise<void>): Promise<number> {
+  async function survivingUncaught({ clock }: Bench, run: () => Promise<void>): Promise<number> {
     let uncaught = 0;
     const names = ['uncaughtException', 'unhandledRejection'] as const;
     const before = names.map((name) => [name, process.listeners(name as 'uncaughtException')] as const);
@@ -59,7 +43,7 @@ describe('a listener that fails', () => {
     }
     try {
       await run();
-      await bench.clock.settle(20);
+      await clock.settle(20);
     } finally {
       for (const [name, listeners] of before) {
         process.off(name, count);
@@ -72,27 +56,17 @@ describe('a listener that fails', () => {
   it.each(Object.entries(failures))(
     'F60g %s: every refresh goes on, and what it told was written before',
     async (how, fail) => {
-      const { manager, connection, start } = await connected();
+      const { bench, store, manager, connection, start } = await Bench.connected(new BusyStore());
       const toldAt: unknown[] = [];
-      const names: readonly (keyof HighQEvents)[] = [
-        'refreshed',
-        'refreshFailed',
-        'uncertain',
-        'reauthorizationRequired',
-        'horizon',
-        'persistFailed',
-        'anomaly',
-        'disconnected',
-      ];
-      for (const name of names) manager.on(name, fail);
+      for (const name of EVENTS) manager.on(name, fail);
       manager.on('refreshed', () => void toldAt.push(store.writtenGeneration));
-      const uncaught = await survivingUncaught(async () => {
+      const uncaught = await survivingUncaught(bench, async () => {
         for (let life = 0; life < 3; life += 1) {
           await bench.clock.advance(LIFE);
           expect(await connection.getAccessToken()).toBeTruthy();
         }
         await vi.waitFor(() => expect(toldAt).toEqual([2, 3, 4]));
-        expect(presented()).toBe(3);
+        expect(bench.refreshes).toBe(3);
         // Were the process to end with the listener's mistake, the next one would find all of it.
         expect(await start().connection('ann').getAccessToken()).toBe(await connection.getAccessToken());
 

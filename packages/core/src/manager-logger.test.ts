@@ -1,30 +1,17 @@
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { BusyStore } from './busy-store.fixture.ts';
-import { Bench, type ManagerOptions, MINUTE } from './manager.fixture.ts';
+import { Bench, MINUTE } from './manager.fixture.ts';
 import { storeJournal } from './store-journal.ts';
 
 const LIFE = 30 * MINUTE;
 const REFRESH = { endpoint: 'token', grantType: 'refresh_token' } as const;
-let bench: Bench;
-let store: BusyStore;
-afterEach(async () => {
-  store.down = false;
-  store.refused.clear();
-  await bench.close();
-});
-
-async function connected(options: ManagerOptions = {}) {
-  const opened = await Bench.connected(new BusyStore(), options);
-  ({ bench, store } = opened);
-  return opened;
-}
 
 describe('a logger that throws', () => {
   it('F60g a logger that throws: every caller gets its answer, and no pair is lost', async () => {
     const fail = (): never => {
       throw new Error('by a logger');
     };
-    const { manager, connection, start } = await connected({
+    const { bench, store, manager, connection, start } = await Bench.connected(new BusyStore(), {
       logger: { debug: fail, info: fail, warn: fail, error: fail },
     });
     bench.emulator.faults.add({ match: REFRESH, kind: 'rate-limit', retryAfter: 60, times: 1 });
@@ -69,7 +56,7 @@ describe('a logger that throws', () => {
       throw new Error('by a logger');
     };
     const journal = new BusyStore();
-    const { connection } = await connected({
+    const { bench, store, connection } = await Bench.connected(new BusyStore(), {
       logger: { warn: fail, error: fail },
       journal: storeJournal(journal),
     });
@@ -86,7 +73,7 @@ describe('a logger that throws', () => {
 
 it('F60g a logger that fails later does not end the program', async () => {
   const said: string[] = [];
-  const { connection } = await connected({
+  const { bench, connection } = await Bench.connected(new BusyStore(), {
     logger: {
       warn: async (text) => {
         said.push(text);

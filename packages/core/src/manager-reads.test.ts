@@ -1,26 +1,14 @@
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { BusyStore } from './busy-store.fixture.ts';
 import { Bench, MINUTE } from './manager.fixture.ts';
 
 const REVALIDATE_MS = 30_000;
-let bench: Bench;
-let store: BusyStore;
-afterEach(() => bench.close());
-
-async function connected() {
-  const opened = await Bench.connected(new BusyStore());
-  ({ bench, store } = opened);
-  const token = await opened.connection.getAccessToken();
-  return { ...opened, token };
-}
-
-const hang = (): void => {
-  store.read = () => new Promise<never>(() => undefined);
-};
+const hanging = () => new Promise<never>(() => undefined);
 
 describe('a connection in use', () => {
   it('is read again in the background at half its time, so that no call waits for that', async () => {
-    const { connection, token } = await connected();
+    const { bench, store, connection } = await Bench.connected(new BusyStore());
+    const token = await connection.getAccessToken();
     const before = store.reads;
     await bench.clock.advance(REVALIDATE_MS / 2 - 1_000);
     await connection.getAccessToken();
@@ -31,7 +19,7 @@ describe('a connection in use', () => {
     await bench.clock.settle(20);
     expect(store.reads).toBe(before + 1);
     await bench.clock.advance(REVALIDATE_MS / 2);
-    hang();
+    store.read = hanging;
     let answer: string | null = null;
     connection.getAccessToken().then(
       (given) => {
@@ -46,10 +34,11 @@ describe('a connection in use', () => {
 
 describe('a read that never ends', () => {
   it('F43 does not stand in the way of those that follow', async () => {
-    const { start, token } = await connected();
+    const { bench, store, connection, start } = await Bench.connected(new BusyStore());
+    const token = await connection.getAccessToken();
     const read = store.read.bind(store);
     const ann = start().connection('ann');
-    hang();
+    store.read = hanging;
     const first = ann.getAccessToken({ waitMs: 2_000 });
     await expect(bench.clock.advanceUntil(first)).rejects.toMatchObject({ code: 'store_unavailable' });
     store.read = read;
@@ -60,7 +49,8 @@ describe('a read that never ends', () => {
 
 describe('a read that was asked before a refresh and is answered after it', () => {
   it('is no word of a store that fell back: nothing is renewed once more', async () => {
-    const { connection } = await connected();
+    const { bench, store, connection } = await Bench.connected(new BusyStore());
+    await connection.getAccessToken();
     await bench.clock.advance(25 * MINUTE);
     await connection.status();
     const read = store.read.bind(store);

@@ -1,4 +1,4 @@
-import { afterEach, describe, expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { type Connection, internals, type TokenManager } from './contracts.ts';
 import { Bench, DAY, HOUR, type ManagerOptions, MINUTE } from './manager.fixture.ts';
 import { memoryStore } from './memory-store.ts';
@@ -11,7 +11,6 @@ const SETTLE = 5_000;
 const REFRESH = { endpoint: 'token', grantType: 'refresh_token' } as const;
 let bench: Bench;
 let store: RestoredStore;
-afterEach(() => bench.close());
 
 async function connected(options: ManagerOptions = {}) {
   const opened = await Bench.connected(new RestoredStore(), options);

@@ -1,11 +1,9 @@
-import { mkdtemp, readdir } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import type { Connection } from './contracts.ts';
 import { FlakyStore } from './flaky-store.fixture.ts';
 import { Bench, USER } from './manager.fixture.ts';
 import { memoryStore } from './memory-store.ts';
+import { filesIn, rescueFolder } from './rescue-folder.fixture.ts';
 import { storeJournal } from './store-journal.ts';
 
 const OTHER = 'limited@clientname.com';
@@ -14,8 +12,7 @@ let store: FlakyStore;
 let dir: string;
 
 beforeEach(async () => {
-  dir = await mkdtemp(join(process.env.HQ_RUN_DIR ?? tmpdir(), 'rescued-'));
-  vi.stubEnv('HIGHQ_RESCUE_DIR', dir);
+  dir = await rescueFolder();
   bench = await Bench.open();
   store = new FlakyStore();
 });
@@ -27,10 +24,6 @@ afterEach(async () => {
 
 const start = () => bench.manager({ store });
 
-async function rescueFiles(): Promise<string[]> {
-  return (await readdir(dir, { recursive: true })).filter((name) => name.endsWith('.json'));
-}
-
 /** A sign-in whose answer comes when the store has gone, and a shutdown. `meanwhile`: while it is under way. */
 async function signInAndStop(
   before: (connection: Connection) => Promise<void>,
@@ -39,22 +32,14 @@ async function signInAndStop(
   const manager = start();
   const connection = manager.connection('ann');
   await before(connection);
-  const { code } = await bench.emulator.authorize({ user: OTHER });
-  const exchanged = bench.emulator.ledger.count({ kind: 'presented', tokenType: 'code' }) + 1;
-  bench.emulator.faults.add({ match: { endpoint: 'token' }, kind: 'delay', delayMs: 1_000, times: 1 });
-  const signingIn = connection.exchangeCode(code, { confirm }).catch(() => undefined);
-  await vi.waitFor(() =>
-    expect(bench.emulator.ledger.count({ kind: 'presented', tokenType: 'code' })).toBe(exchanged),
-  );
+  const signIn = await bench.signingIn(connection, 1_000, { user: OTHER, confirm });
   await meanwhile();
   store.down = true;
   await bench.clock.advance(1_000);
   await bench.clock.settle(20);
-  const closed = manager.close({ timeoutMs: 1_000 });
-  await bench.clock.advance(1_000);
-  await closed;
+  await bench.stop(manager);
   await bench.clock.advance(10_000);
-  await signingIn;
+  await signIn.ended;
   store.down = false;
 }
 
@@ -72,7 +57,7 @@ describe('a sign-in whose store went away before it was written is found by the 
     ['after a disconnect', left],
   ])('F44 F60f %s', async (_, before) => {
     await signInAndStop(before);
-    expect(await rescueFiles()).toHaveLength(1);
+    expect(await filesIn(dir)).toHaveLength(1);
     const connection = start().connection('ann');
     expect(await connection.getAccessToken()).toBeTruthy();
     expect(await connection.status()).toMatchObject({ state: 'active', userEmail: OTHER });
@@ -110,7 +95,7 @@ describe('a sign-in whose store went away before it was written is found by the 
         for (let n = 0; n < 10_100; n += 1) await manager?.connection(`other-${n}`).status();
       },
     });
-    expect(await rescueFiles()).toHaveLength(1);
+    expect(await filesIn(dir)).toHaveLength(1);
     expect(await start().connection('ann').getAccessToken()).toBeTruthy();
   });
 });
@@ -124,20 +109,15 @@ describe('a sign-in whose row another process sealed meanwhile with a key that i
     const behind = bench.manager({ store, encryption: { keys: [older] } });
     const connection = behind.connection('ann');
     await bench.signIn(connection, USER);
-    bench.emulator.faults.add({ match: { endpoint: 'token' }, kind: 'delay', delayMs: 60_000, times: 1 });
-    const { code } = await bench.emulator.authorize({ user: OTHER });
-    const signIn = connection.exchangeCode(code).catch((error: unknown) => error);
-    await vi.waitFor(() =>
-      expect(bench.emulator.ledger.count({ kind: 'presented', tokenType: 'code' })).toBe(2),
-    );
+    const signIn = await bench.signingIn(connection, 60_000, { user: OTHER });
     const ahead = bench.manager({ store, encryption: { keys: [newer, older] } });
     await ahead.connection('ann').refresh({ force: true });
     const writes = store.writes.length;
     await bench.clock.advance(60_000);
-    expect(await signIn).toMatchObject({ code: 'record_unreadable', reason: 'unknown_key' });
+    expect(await signIn.ended).toMatchObject({ code: 'record_unreadable', reason: 'unknown_key' });
     expect(store.writes).toHaveLength(writes);
     expect(bench.named('anomaly').map(({ anomaly }) => anomaly)).toContain('sign_in_not_written');
-    expect(await rescueFiles()).toHaveLength(1);
+    expect(await filesIn(dir)).toHaveLength(1);
     const next = bench.manager({ store, encryption: { keys: [newer, older] } }).connection('ann');
     await next.getAccessToken();
     expect(await next.status()).toMatchObject({ state: 'active', userEmail: OTHER });

@@ -341,13 +341,7 @@ describe('what stays and what goes', () => {
     const { start } = await open({ logger: { error: (message) => said.push(message) } });
     const { manager, link, ann } = start();
     await bench.signIn(ann);
-    bench.emulator.faults.add({ match: REFRESH, kind: 'delay', delayMs: 1_000, times: 1 });
-    await bench.clock.advance(30 * MINUTE);
-    const token = ann.getAccessToken();
-    await bench.presented(1);
-    link.down = true;
-    await bench.clock.advance(1_000);
-    await token;
+    await bench.pairInHand(link, () => ann.getAccessToken());
     let pending = true;
     const closed = manager.close({ timeoutMs: 10_000 }).finally(() => {
       pending = false;

@@ -1,5 +1,6 @@
-import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { Crossing, filesIn, type Process, rescueFolder } from './crossing.fixture.ts';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { Crossing, leaveUnanswered, type Process } from './crossing.fixture.ts';
+import { filesIn, rescueFolder } from './rescue-folder.fixture.ts';
 
 let crossing: Crossing;
 let dir: string;
@@ -8,40 +9,18 @@ beforeEach(async () => {
   dir = await rescueFolder();
   crossing = await Crossing.open();
 });
-afterEach(async () => {
-  await crossing.close();
-  vi.unstubAllEnvs();
-});
+afterEach(() => crossing.close());
 
 const twoProcesses = () => [crossing.start(), crossing.start()] as const;
 
-/** From now on the store takes the next write of a grant, late or at once, without an answer, and is gone. */
-function unanswered({ link }: Process, late: boolean): void {
-  const cas = link.cas.bind(link);
-  let first: Parameters<typeof cas> | null = null;
-  link.cas = async (...given) => {
-    if (given[0].kind !== 'grant') return cas(...given);
-    if (!late || first) {
-      await cas(...(first ?? given));
-      link.down = true;
-      link.cas = cas;
-    }
-    first ??= given;
-    throw new Error('connection lost');
-  };
-}
-
 /** The sign-in of `one` is taken without an answer, beside one that the provider made later; then it is presented, and refused. */
-async function refusedMeanwhile([one, two]: readonly [Process, Process], late: boolean) {
+async function refusedMeanwhile([one, two]: readonly [Process, Process], when: 'at once' | 'late') {
   const signIn = await crossing.signingIn(one, 5_000);
   await crossing.bench.clock.advance(100);
-  await two.ann.exchangeCode(await crossing.code());
-  unanswered(one, late);
+  await crossing.bench.signIn(two.ann);
+  leaveUnanswered(one, when);
   await crossing.pass(5_000);
-  await vi.waitFor(async () => {
-    await crossing.bench.clock.advance(100);
-    expect(one.link.down).toBe(true);
-  });
+  await crossing.gone(one);
   await two.ann.refresh({ force: true }).catch(() => undefined);
   expect(crossing.bench.refreshes).toBe(1);
   return signIn;
@@ -50,7 +29,7 @@ async function refusedMeanwhile([one, two]: readonly [Process, Process], late: b
 describe('a sign-in whose write was not answered', () => {
   it('I6 does not come back from a rescue folder over the one that it gave way to', async () => {
     const [one, two] = twoProcesses();
-    const signIn = await refusedMeanwhile([one, two], true);
+    const signIn = await refusedMeanwhile([one, two], 'late');
     await crossing.stop(one);
     await signIn.ended;
     expect(await filesIn(dir)).toHaveLength(1);
@@ -67,7 +46,7 @@ describe('a sign-in whose write was not answered', () => {
 
   it('I6 is not put beside the one that it gave way to', async () => {
     const [one, two] = twoProcesses();
-    const signIn = await refusedMeanwhile([one, two], false);
+    const signIn = await refusedMeanwhile([one, two], 'at once');
     one.link.down = false;
     const { length } = one.link.writes;
     await crossing.pass(2_000);
@@ -86,9 +65,9 @@ describe('a sign-in whose write was not answered', () => {
   it('I6 is announced where it was renewed meanwhile, and another has taken its place', async () => {
     const [one, two] = twoProcesses();
     const signIn = await crossing.signingIn(one, 1_000);
-    unanswered(one, false);
+    leaveUnanswered(one, 'at once');
     await crossing.pass(1_000);
-    await vi.waitFor(() => expect(one.link.down).toBe(true));
+    await crossing.gone(one);
     await two.ann.refresh({ force: true });
     await crossing.bench.clock.advance(1_000);
     await crossing.bench.signIn(two.ann);

@@ -1,15 +1,12 @@
-import { afterEach, expect, it } from 'vitest';
+import { expect, it, onTestFinished } from 'vitest';
 import { FlakyStore } from './flaky-store.fixture.ts';
 import type { Journal } from './journal.ts';
 import { Bench, HOUR, MINUTE } from './manager.fixture.ts';
 import { memoryStore } from './memory-store.ts';
 
-let bench: Bench;
-afterEach(() => bench.close());
-
 it('F60f a rescue place that hangs holds a shutdown up once, and not once for each pair', async () => {
-  const LIFE = 30 * MINUTE;
-  bench = await Bench.open({ registrations: [{ tokenExpirationMs: LIFE }] });
+  const bench = await Bench.open({ registrations: [{ tokenExpirationMs: 30 * MINUTE }] });
+  onTestFinished(() => bench.close());
   const store = new FlakyStore();
   const place = { hangs: false };
   const hanging = () => (place.hangs ? new Promise<never>(() => undefined) : Promise.resolve());
@@ -24,18 +21,8 @@ it('F60f a rescue place that hangs holds a shutdown up once, and not once for ea
   const manager = bench.manager({ store, journal, logger: { error: (...told) => said.push(told) } });
   const ids = Array.from({ length: 40 }, (_, index) => `user-${index}`);
   for (const id of ids) await bench.signIn(manager.connection(id));
-  bench.emulator.faults.add({
-    match: { endpoint: 'token', grantType: 'refresh_token' },
-    kind: 'delay',
-    delayMs: 1_000,
-  });
-  await bench.clock.advance(LIFE);
-  const calls = ids.map((id) => manager.connection(id).getAccessToken());
-  for (const call of calls) call.catch(() => undefined);
-  await bench.presented(ids.length);
-  store.down = true;
-  await bench.clock.advance(1_000);
-  await Promise.all(calls);
+  const tokens = () => Promise.all(ids.map((id) => manager.connection(id).getAccessToken()));
+  await bench.pairInHand(store, tokens, ids.length);
   place.hangs = true;
   const from = bench.clock.monotonic();
   let open = true;
@@ -53,8 +40,7 @@ it('F60f a rescue place that hangs holds a shutdown up once, and not once for ea
 it('F32 I9 a time that lay unread while the machine slept is not what a list of connections goes by', async () => {
   const shared = memoryStore();
   const store = new FlakyStore(shared);
-  const opened = await Bench.connected(store, { lifeMs: 30 * MINUTE });
-  bench = opened.bench;
+  const { bench, manager } = await Bench.connected(store, { lifeMs: 30 * MINUTE });
   const awake = Promise.withResolvers<void>();
   const now = store.now.bind(store);
   let asked = 0;
@@ -66,7 +52,7 @@ it('F32 I9 a time that lay unread while the machine slept is not what a list of 
   };
   const states: string[] = [];
   const listing = (async () => {
-    for await (const { state } of opened.manager.connections()) states.push(state);
+    for await (const { state } of manager.connections()) states.push(state);
   })();
   await bench.clock.settle(5);
   bench.clock.suspend(8 * HOUR);
@@ -77,10 +63,9 @@ it('F32 I9 a time that lay unread while the machine slept is not what a list of 
 
 it('F43 a store that tells the time and reads no row, as one on a damaged file does, is not called well', async () => {
   const store = new FlakyStore();
-  const opened = await Bench.connected(store);
-  bench = opened.bench;
+  const { manager } = await Bench.connected(store);
   store.read = async () => {
     throw new Error('database disk image is malformed');
   };
-  expect(await opened.manager.health()).toMatchObject({ status: 'down', store: 'down' });
+  expect(await manager.health()).toMatchObject({ status: 'down', store: 'down' });
 });

@@ -1,14 +1,12 @@
-import { mkdtemp, readdir } from 'node:fs/promises';
-import { tmpdir } from 'node:os';
-import { join } from 'node:path';
 import { afterEach, describe, expect, it, vi } from 'vitest';
-import type { Connection } from './contracts.ts';
 import { fileJournal } from './file-journal.ts';
 import { FlakyStore } from './flaky-store.fixture.ts';
+import { journalFolder } from './journal.fixture.ts';
 import type { Journal } from './journal.ts';
 import { Bench, DAY, type ManagerOptions, MINUTE } from './manager.fixture.ts';
 import { memoryStore } from './memory-store.ts';
 import { someKey } from './options.fixture.ts';
+import { filesIn, rescueFolder } from './rescue-folder.fixture.ts';
 import { RestoredStore } from './restored-store.fixture.ts';
 import { storeJournal } from './store-journal.ts';
 import type { TokenStore } from './token-store.ts';
@@ -20,32 +18,12 @@ const promoted = { encryption: { keys: [newKey, oldKey] } };
 const retired = { encryption: { keys: [newKey] } };
 
 let bench: Bench;
-afterEach(async () => {
+afterEach(() => {
   vi.unstubAllEnvs();
-  await bench.close();
 });
 
-const folder = (): Promise<string> => mkdtemp(join(process.env.HQ_RUN_DIR ?? tmpdir(), 'resealed-'));
-
-async function journalOf(kind: 'file' | 'store'): Promise<Journal> {
-  if (kind === 'store') return storeJournal(memoryStore());
-  return fileJournal({ dir: await folder() });
-}
-
-/** A refresh that is answered when the store has gone: the pair is in the memory of its process. */
-async function pairInHand(connection: Connection, store: FlakyStore): Promise<string> {
-  bench.emulator.faults.add({
-    match: { grantType: 'refresh_token' },
-    kind: 'delay',
-    delayMs: 1_000,
-    times: 1,
-  });
-  await bench.clock.advance(30 * MINUTE);
-  const refreshing = connection.getAccessToken();
-  await bench.presented(1);
-  store.down = true;
-  await bench.clock.advance(1_000);
-  return refreshing;
+function journalOf(kind: 'file' | 'store'): Journal {
+  return kind === 'store' ? storeJournal(memoryStore()) : fileJournal({ dir: journalFolder() });
 }
 
 async function connected<S extends TokenStore>(store: S, options: ManagerOptions) {
@@ -57,12 +35,12 @@ async function connected<S extends TokenStore>(store: S, options: ManagerOptions
 describe.each(['file', 'store'] as const)('sealing anew, with a %s journal', (kind) => {
   it('F74 F60c brings a pair that only the journal has into the store before its key goes', async () => {
     const store = new FlakyStore();
-    const { connection, start } = await connected(store, { journal: await journalOf(kind) });
+    const { connection, start } = await connected(store, { journal: journalOf(kind) });
     const manager = start({ ...promoted, store: new FlakyStore(store.inner) });
     // It has looked into the journal once, when there was nothing there.
     await manager.connection('ann').getAccessToken();
     // The store is gone for the other process only, and for good.
-    const token = await pairInHand(connection, store);
+    const token = await bench.pairInHand(store, () => connection.getAccessToken());
 
     expect(await manager.reseal()).toEqual({ resealed: 1, left: [] });
     const after = start({ ...retired, store: new FlakyStore(store.inner) }).connection('ann');
@@ -74,7 +52,7 @@ describe.each(['file', 'store'] as const)('sealing anew, with a %s journal', (ki
   it('F74 seals also what the journal keeps for a store that comes back empty', async () => {
     const store = new RestoredStore();
     const empty = store.backUp();
-    const { connection, start } = await connected(store, { journal: await journalOf(kind) });
+    const { connection, start } = await connected(store, { journal: journalOf(kind) });
     await connection.refresh({ force: true });
     const token = await connection.getAccessToken();
     const manager = start(promoted);
@@ -87,7 +65,7 @@ describe.each(['file', 'store'] as const)('sealing anew, with a %s journal', (ki
 
   it('F74 names a connection of which the journal holds another pair, until it has been refreshed', async () => {
     const store = new RestoredStore();
-    const journal = await journalOf(kind);
+    const journal = journalOf(kind);
     const { connection, start } = await connected(store, { journal });
     bench.emulator.switches.set({ reuse: 'grace', grace: 'fork', graceMs: DAY });
     const restore = store.backUp();
@@ -102,7 +80,7 @@ describe.each(['file', 'store'] as const)('sealing anew, with a %s journal', (ki
 
   it('F74 brings a first sign-in that no store took into the store', async () => {
     const store = new FlakyStore();
-    const { manager, start } = await connected(store, { journal: await journalOf(kind) });
+    const { manager, start } = await connected(store, { journal: journalOf(kind) });
     const { code } = await bench.emulator.authorize({ user: 'limited@clientname.com' });
     const cas = store.cas.bind(store);
     store.cas = async () => {
@@ -112,13 +90,9 @@ describe.each(['file', 'store'] as const)('sealing anew, with a %s journal', (ki
       .connection('bob')
       .exchangeCode(code)
       .catch(() => undefined);
-    await vi.waitFor(() =>
-      expect(bench.emulator.ledger.count({ kind: 'presented', tokenType: 'code' })).toBe(2),
-    );
+    await vi.waitFor(() => expect(bench.codes).toBe(2));
     await bench.clock.settle(20);
-    const closed = manager.close({ timeoutMs: 1_000 });
-    await bench.clock.advance(1_000);
-    await closed;
+    await bench.stop(manager);
     store.cas = cas;
     expect(await start(promoted).reseal()).toEqual({ resealed: 2, left: [] });
     expect(await start(retired).connection('bob').getAccessToken()).toBeTruthy();
@@ -126,7 +100,7 @@ describe.each(['file', 'store'] as const)('sealing anew, with a %s journal', (ki
   });
 
   it('F74 rejects while the journal cannot be looked into', async () => {
-    const journal = await journalOf(kind);
+    const journal = journalOf(kind);
     const { start } = await connected(new FlakyStore(), { journal });
     const manager = start(promoted);
     await journal.close();
@@ -135,44 +109,32 @@ describe.each(['file', 'store'] as const)('sealing anew, with a %s journal', (ki
 });
 
 it('F74 F60f brings what is in the rescue folder into the store, and leaves nothing there', async () => {
-  const dir = await folder();
-  vi.stubEnv('HIGHQ_RESCUE_DIR', dir);
+  const dir = await rescueFolder();
   const store = new FlakyStore();
   const { manager, connection, start } = await connected(store, {});
-  const token = await pairInHand(connection, store);
-  const closed = manager.close({ timeoutMs: 1_000 });
-  await bench.clock.advance(1_000);
-  await closed;
-  const files = async () =>
-    (await readdir(dir, { recursive: true })).filter((name) => name.endsWith('.json'));
-  expect(await files()).toHaveLength(1);
+  const token = await bench.pairInHand(store, () => connection.getAccessToken());
+  await bench.stop(manager);
+  expect(await filesIn(dir)).toHaveLength(1);
   store.down = false;
   expect(await start(promoted).reseal()).toEqual({ resealed: 1, left: [] });
-  expect(await files()).toHaveLength(0);
+  expect(await filesIn(dir)).toHaveLength(0);
   expect(await start(retired).connection('ann').getAccessToken()).toBe(token);
 });
 
 it('F74 does not wait without end for a pair that the store does not take', async () => {
   const store = new FlakyStore();
-  const { manager, connection } = await connected(store, { journal: await journalOf('store') });
+  const { manager, connection } = await connected(store, { journal: journalOf('store') });
   const cas = store.cas.bind(store);
   let takes = true;
   store.cas = async (...given) => {
     if (given[2].body.includes('"kind":"refresh"') || takes) return cas(...given);
     throw new Error('read-only');
   };
-  bench.emulator.faults.add({
-    match: { grantType: 'refresh_token' },
-    kind: 'delay',
-    delayMs: 1_000,
-    times: 1,
-  });
   await bench.clock.advance(30 * MINUTE);
-  const token = connection.getAccessToken();
-  await bench.presented(1);
+  const renewal = await bench.refreshing(1_000, () => connection.getAccessToken());
   takes = false;
   await bench.clock.advance(1_000);
-  await token;
+  await renewal.ended;
   const sealing = manager.reseal().catch((error: unknown) => error);
   expect(await bench.clock.advanceUntil(sealing)).toMatchObject({
     code: 'store_unavailable',

@@ -200,8 +200,7 @@ export class Refresher {
     } else if (age >= options.revalidateMs / 2 && !grant.reading) {
       // In use: read before it must be, so that no call has to wait for it.
       const read = (): Promise<void> => this.read(grant).catch(() => undefined);
-      if (this.#background.start(read))
-        await inTime(clock, read(), patience).catch(() => patience.signal?.throwIfAborted());
+      if (this.#background.start(read)) await read().then(() => patience.signal?.throwIfAborted());
     }
   }
 

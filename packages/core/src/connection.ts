@@ -125,7 +125,10 @@ export function createConnection(id: string, d: ConnectionDependencies): Connect
       return [...(held.snapshot?.record.history ?? [])].reverse().slice(0, limit);
     },
     async explain() {
-      return explain(await status(), repository.time().store);
+      const is = await status();
+      const { pause, pauseLeftMs } = grant();
+      const rest = pause && pauseLeftMs > 0 ? { ms: pauseLeftMs, message: pause.error(0).message } : null;
+      return explain(is, repository.time().store, rest);
     },
     disconnect: () => admin.disconnect(grant()),
   };

@@ -43,7 +43,7 @@ export function createConnection(id: string, d: ConnectionDependencies): Connect
     try {
       await refresher.read(held);
     } catch (error) {
-      if (!held.loaded || held.snapshot === null) throw error;
+      if (!held.loaded || held.snapshot === null || held.replaced) throw error;
     }
     return statusOf(held.snapshot?.record ?? null, repository.time().store, {
       connectionId: id,

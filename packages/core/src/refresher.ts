@@ -192,8 +192,8 @@ export class Refresher {
         await inTime(clock, this.read(grant), { ...patience, waitMs });
       } catch (error) {
         patience.signal?.throwIfAborted();
-        // Static stability: what is valid in memory is served through any outage (I9).
-        if (!grant.loaded || grant.remaining() <= 0) throw error;
+        // Static stability: what is valid in memory is served through any outage (I9), and not to another account (F108).
+        if (!grant.loaded || grant.remaining() <= 0 || grant.replaced) throw error;
       } finally {
         if (this.#awaits) await grant.reading?.catch(() => undefined);
       }

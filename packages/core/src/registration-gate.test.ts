@@ -216,6 +216,15 @@ describe('the breaker', () => {
   });
 });
 
+it('F19 F20 a 503 that asks for a pause is given it, and shuts the breaker no sooner than others', async () => {
+  const clock = new ManualClock();
+  const gate = new RegistrationGate(memoryStore({ clock }), 'r', TIMINGS);
+  await gate.report({ ...BAD, status: 503, retryAfterMs: 240_000 });
+  expect(await gate.check()).toMatchObject({ open: false, retryAfterMs: 240_000, reason: 'rate_limited' });
+  await clock.advance(240_000);
+  expect(await gate.check()).toMatchObject({ open: true, slot: null });
+});
+
 it('F20 a shorter pause does not end a longer one', async () => {
   const gate = new RegistrationGate(memoryStore({ clock: new ManualClock() }), 'r', TIMINGS);
   for (const retryAfterMs of [120_000, 1_000])

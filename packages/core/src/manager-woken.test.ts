@@ -26,3 +26,23 @@ it('T10 F20 an uncertain connection that nobody uses is woken again after a paus
   await bench.presented(asked + 1);
   await vi.waitFor(async () => expect((await ann.status()).state).toBe('active'));
 });
+
+it('F38 a process whose refresh rests sees within a second that another one has brought a token', async () => {
+  bench = await Bench.open({ registrations: [{ tokenExpirationMs: LIFE }] });
+  const start = (options = {}) => bench.manager(options).connection('ann');
+  const [well, cutOff] = [start(), start({ http: { proxy: 'http://127.0.0.1:9' } })];
+  await bench.signIn(well);
+  await bench.clock.advance(LIFE);
+  const code = (): Promise<string> =>
+    cutOff.getAccessToken().then(
+      () => 'token',
+      (error) => error.code,
+    );
+  for (let tries = 0; tries < 5; tries += 1) {
+    await bench.clock.advance(2 ** tries * 1_000);
+    expect(await code()).toBe('token_endpoint');
+  }
+  await well.getAccessToken();
+  await bench.clock.advance(1_000);
+  expect(await code()).toBe('token');
+});

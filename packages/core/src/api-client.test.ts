@@ -185,6 +185,7 @@ describe('connection.fetch', () => {
           leaving.abort(new Error('gone'));
           return new Response('', { status: 403 });
         },
+        awaits: false,
         inquiry: { inquire: () => Promise.reject(new Error('refused')) } as unknown as ForbiddenInquiry,
       },
       '6/sites',

@@ -28,6 +28,8 @@ export interface ApiAccess {
     minValidityMs?: number;
   }) => Promise<HandedToken>;
   readonly inquiry: ForbiddenInquiry;
+  /** On a platform that freezes a process when its callers have their answers, nothing may be under way by then (F112). */
+  readonly awaits: boolean;
   /** What the request leaves by. */
   readonly fetch: typeof globalThis.fetch;
 }
@@ -54,13 +56,15 @@ export async function apiFetch(
   const response = await send(access, call, used.token);
   const refused = refusedCall(access, call, used, response);
   if (!refused) return response;
-  const finding = await raced(access.inquiry.inquire(access.grant(), refused), call.signal).catch(
-    (error: unknown) => {
-      // Its caller never sees it, and nobody else would let it go.
-      response.body?.cancel().catch(() => undefined);
-      throw error;
-    },
-  );
+  const finding = await raced(
+    access.inquiry.inquire(access.grant(), refused),
+    call.signal,
+    access.awaits,
+  ).catch((error: unknown) => {
+    // Its caller never sees it, and nobody else would let it go.
+    response.body?.cancel().catch(() => undefined);
+    throw error;
+  });
   if (finding !== 'replay') {
     if (finding === 'denied') denials.add(response);
     return response;
@@ -96,19 +100,22 @@ function refusedCall(
   return { refusal, name: `${method} ${path}${url.search}`, version, used, mayRepeat };
 }
 
-/** Ends this caller's wait when its signal is aborted. What it waits for goes on. */
-async function raced<Result>(work: Promise<Result>, signal: AbortSignal | undefined): Promise<Result> {
+/** Ends this caller's wait when its signal is aborted. What it waits for goes on, and with `toItsEnd` it waits for that. */
+async function raced<Result>(
+  work: Promise<Result>,
+  signal: AbortSignal | undefined,
+  toItsEnd: boolean,
+): Promise<Result> {
   if (!signal) return work;
-  // Whoever leaves does not hear of it any more.
-  work.catch(() => undefined);
-  signal.throwIfAborted();
   const aborted = Promise.withResolvers<never>();
   const onAbort = (): void => aborted.reject(signal.reason);
   signal.addEventListener('abort', onAbort, { once: true });
   try {
-    return await Promise.race([work, aborted.promise]);
+    if (signal.aborted) onAbort();
+    return await Promise.race([aborted.promise, work]);
   } finally {
     signal.removeEventListener('abort', onAbort);
+    if (toItsEnd) await work.catch(() => undefined);
   }
 }
 

@@ -17,6 +17,12 @@ import { checked } from './token-request.ts';
 /** How long an API call may take, milliseconds. */
 const CALL_MS = 10_000;
 
+/** What a caller waits for on top of its own patience, where a process is frozen when its callers have their answers (F112). */
+function awaitedMs({ background, timings }: ResolvedOptions): number {
+  const { settleMs, connectMs, responseMs, persistBudgetMs } = timings;
+  return background === 'await' ? settleMs + connectMs + responseMs + persistBudgetMs : 0;
+}
+
 export interface ConnectionDependencies {
   readonly options: ResolvedOptions;
   readonly refresher: Refresher;
@@ -37,7 +43,7 @@ export function createConnection(id: string, d: ConnectionDependencies): Connect
     try {
       await refresher.read(held);
     } catch (error) {
-      if (!held.loaded || held.snapshot === null) throw error;
+      if (!held.loaded || held.snapshot === null || held.replaced) throw error;
     }
     return statusOf(held.snapshot?.record ?? null, repository.time().store, {
       connectionId: id,
@@ -55,6 +61,7 @@ export function createConnection(id: string, d: ConnectionDependencies): Connect
     grant,
     token: (request) => refresher.access(grant(), request),
     inquiry,
+    awaits: options.background === 'await',
     fetch: transport.fetch,
   };
 
@@ -64,7 +71,7 @@ export function createConnection(id: string, d: ConnectionDependencies): Connect
       // ky counts the wait for a refresh as part of the call: its own ten seconds come on top of that.
       client ??= connectionClient({
         prefix: `${options.instanceUrl}/api/`,
-        timeoutMs: options.waitMs + CALL_MS,
+        timeoutMs: options.waitMs + CALL_MS + awaitedMs(options),
         connectionId: id,
         fetch: (input, init, resendable) => apiFetch(access, input, init, resendable),
       });
@@ -118,7 +125,10 @@ export function createConnection(id: string, d: ConnectionDependencies): Connect
       return [...(held.snapshot?.record.history ?? [])].reverse().slice(0, limit);
     },
     async explain() {
-      return explain(await status(), repository.time().store);
+      const is = await status();
+      const { pause, pauseLeftMs } = grant();
+      const rest = pause && pauseLeftMs > 0 ? { ms: pauseLeftMs, message: pause.error(0).message } : null;
+      return explain(is, repository.time().store, rest);
     },
     disconnect: () => admin.disconnect(grant()),
   };

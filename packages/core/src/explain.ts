@@ -14,8 +14,14 @@ export function inWords(ms: number): string {
   return `${count} ${unit}${count === 1 ? '' : 's'}`;
 }
 
+/** Why this process tries no refresh for a while. */
+export interface Rest {
+  readonly ms: number;
+  readonly message: string;
+}
+
 /** What the next call would do, and why. `now`: store's clock, epoch ms. */
-export function explain(status: ConnectionStatus, now: number): readonly string[] {
+export function explain(status: ConnectionStatus, now: number, rest: Rest | null = null): readonly string[] {
   const lines: string[] = [];
   const access = status.access;
   switch (status.state) {
@@ -34,15 +40,23 @@ export function explain(status: ConnectionStatus, now: number): readonly string[
       break;
     case 'expiring':
       lines.push(
-        `The access token is valid for another ${inWords((access?.expiresAt ?? now) - now)}: the next call uses it and renews it in the background.`,
+        `The access token is valid for another ${inWords((access?.expiresAt ?? now) - now)}: the next call uses it${rest ? '.' : ' and renews it in the background.'}`,
       );
+      lines.push(...resting(rest));
       break;
     case 'expired':
-      lines.push('The access token has expired: the next call waits for one refresh, then goes out.');
+      lines.push(
+        rest
+          ? 'The access token has expired, and the next call fails.'
+          : 'The access token has expired: the next call waits for one refresh, then goes out.',
+      );
+      lines.push(...resting(rest));
       break;
     case 'uncertain':
       lines.push(
-        'A refresh was sent and its outcome is unknown. It is probed when its lease is over; signing in again also resolves it.',
+        status.reason === 'quarantine'
+          ? 'A refresh was answered, and the answer could not be read. It is kept, and nothing more is sent until a version that can read it is there; signing in again also resolves it.'
+          : 'A refresh was sent and its outcome is unknown. It is probed when its lease is over; signing in again also resolves it.',
       );
       lines.push(...stillServed(status, now));
       break;
@@ -63,6 +77,11 @@ export function explain(status: ConnectionStatus, now: number): readonly string[
   }
   if (status.lastError) lines.push(`Last problem: ${status.lastError.message}`);
   return lines;
+}
+
+function resting(rest: Rest | null): readonly string[] {
+  if (!rest) return [];
+  return [`No refresh is tried for another ${inWords(Math.max(rest.ms, 1_000))}: ${rest.message}`];
 }
 
 /** A valid access token is handed out to its end, whatever became of its refresh token. */

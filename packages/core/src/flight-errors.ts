@@ -87,7 +87,9 @@ export function pauseAfter(
         ms: result.retryAfterMs,
         error: (retryAfterMs) =>
           new RotationUncertainError(
-            'A refresh was sent and its outcome is unknown. It is probed until there is a definite answer; signing in again also resolves it.',
+            result.reason === 'quarantine'
+              ? 'A refresh was answered, and the answer could not be read. It is kept, and nothing more is sent until a version that can read it is there; signing in again also resolves it.'
+              : 'A refresh was sent and its outcome is unknown. It is probed until there is a definite answer; signing in again also resolves it.',
             { connectionId, retryAfterMs },
           ),
       };

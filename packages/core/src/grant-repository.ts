@@ -29,6 +29,8 @@ export class GrantSlot {
   /** The sealed text opened last, so that reading an unchanged row costs no decryption. */
   opened: { readonly sealed: string; readonly pair: TokenPair } | null = null;
   lease: LeaseSight | null = null;
+  /** Of the row that was seen last, also where it cannot be opened here. */
+  epoch = 0;
 
   constructor(id: string) {
     this.id = id;
@@ -283,6 +285,7 @@ export class GrantRepository {
   async #found(slot: GrantSlot, row: StoreRow | null, asOfMono: number): Promise<Found> {
     if (!row) return this.#view(slot, null, asOfMono);
     let record = parseRecord(row.body, slot.id);
+    slot.epoch = record.epoch;
     if (typeof record.sibling?.tokens === 'string') {
       const { epoch, sibling } = record;
       const binding = this.#binding(slot, epoch, sibling.generation, 'sibling');

@@ -99,6 +99,11 @@ export class HeldGrant {
     return isOfRefresh || this.signInsInHand.size > 0;
   }
 
+  /** Somebody has signed in since, and that grant is sealed with a key that is not here. */
+  get replaced(): boolean {
+    return this.snapshot !== null && this.slot.epoch > this.snapshot.record.epoch;
+  }
+
   /** Must stay in memory. */
   get pinned(): boolean {
     return this.flight !== null || this.unpersisted || this.reading !== null || this.signingIn > 0;

@@ -134,3 +134,19 @@ async function through<T>(work: Promise<T>): Promise<T> {
 function raise(): never {
   throw new Error('there are no processes');
 }
+
+it('F108 F73 another account reaches a process that has not got the key yet: what it has in memory is served no longer', async () => {
+  const opened = await Bench.connected(memoryStore(), { encryption: { keys: [OLD] } });
+  ({ bench } = opened);
+  const { connection, start } = opened;
+  const promoted = start({ encryption: { keys: [NEW, OLD] } }).connection('ann');
+  await promoted.refresh({ force: true });
+  await bench.clock.advance(MINUTE);
+  // The same grant is served on: a missing key is no outage.
+  const served = await connection.getAccessToken();
+  await bench.signIn(promoted, 'limited@clientname.com');
+  await bench.clock.advance(MINUTE);
+  await expect(connection.getAccessToken()).rejects.toMatchObject({ code: 'record_unreadable' });
+  await expect(connection.status()).rejects.toMatchObject({ code: 'record_unreadable' });
+  expect(served).not.toBe(await promoted.getAccessToken());
+});

@@ -34,6 +34,26 @@ it('F44 F60f a pair that comes after the time-out of a shutdown goes to the resc
   expect(bench.refreshes).toBe(1);
 });
 
+it('F44 F60f F105 so does an answer that could not be read', async () => {
+  const { bench, manager, connection, start, store, said } = await rescuing();
+  const match = { endpoint: 'token', grantType: 'refresh_token' } as const;
+  bench.emulator.faults.add({ match, kind: 'wrap-root', times: 1 });
+  bench.emulator.faults.add({ match, kind: 'delay', delayMs: 10_000, times: 1 });
+  await bench.clock.advance(LIFE);
+  connection.getAccessToken().catch(() => undefined);
+  await bench.presented(1);
+  const closed = manager.close({ timeoutMs: 1_000 });
+  await bench.clock.advance(1_000);
+  await closed;
+  store.down = true;
+  await bench.clock.advance(15_000);
+  await vi.waitFor(() => expect(said.join()).toContain('was written down, sealed'));
+  store.down = false;
+  const next = start().connection('ann');
+  await next.status();
+  expect(await next.status()).toMatchObject({ state: 'uncertain', reason: 'quarantine' });
+});
+
 it('F60f a shutdown whose time-out is no number waits for a pair as one without', async () => {
   const { bench, manager, connection, start } = await rescuing();
   await bench.clock.advance(LIFE);

@@ -101,7 +101,7 @@ export interface RefreshOptions {
    * What becomes of work that outlives the call that began it. `'detached'`: it runs on. `'await'`: the caller waits
    * for it, whatever its `waitMs` and signal say, from the moment its refresh is about to be sent: at most some 110
    * seconds, and with a new pair in hand for as long as the store does not take it (after 10 seconds it is written
-   * to the rescue folder or the journals as well). A function is handed the promise, for platforms that freeze a process after its response.
+   * to the rescue folder or the journals as well). Only a `timeout` that you give `client` yourself ends sooner. A function is handed the promise, for platforms that freeze a process after its response.
    * @default 'detached'
    * @example waitUntil
    */

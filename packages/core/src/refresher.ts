@@ -192,16 +192,15 @@ export class Refresher {
         await inTime(clock, this.read(grant), { ...patience, waitMs });
       } catch (error) {
         patience.signal?.throwIfAborted();
-        // Static stability: what is valid in memory is served through any outage (I9).
-        if (!grant.loaded || grant.remaining() <= 0) throw error;
+        // Static stability: what is valid in memory is served through any outage (I9), and not to another account (F108).
+        if (!grant.loaded || grant.remaining() <= 0 || grant.replaced) throw error;
       } finally {
         if (this.#awaits) await grant.reading?.catch(() => undefined);
       }
     } else if (age >= options.revalidateMs / 2 && !grant.reading) {
       // In use: read before it must be, so that no call has to wait for it.
       const read = (): Promise<void> => this.read(grant).catch(() => undefined);
-      if (this.#background.start(read))
-        await inTime(clock, read(), patience).catch(() => patience.signal?.throwIfAborted());
+      if (this.#background.start(read)) await read().then(() => patience.signal?.throwIfAborted());
     }
   }
 

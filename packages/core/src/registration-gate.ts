@@ -77,7 +77,10 @@ export class RegistrationGate {
         : 0;
       const shutUntil = Math.max(open, tried, paused);
       const reason = paused === shutUntil ? 'rate_limited' : (state.reason ?? 'failures');
-      if (shutUntil > now) return { open: false, retryAfterMs: shutUntil - now, reason };
+      // A try that goes well ends long before its slot does, and then nobody needs to wait any more.
+      const askAgainMs = tried > Math.max(open, paused) ? settleMs + connectMs : Number.POSITIVE_INFINITY;
+      if (shutUntil > now)
+        return { open: false, retryAfterMs: Math.min(shutUntil - now, askAgainMs), reason };
       const lastOkAt = seenOkAt(state, now);
       if (state.failures < FAILURES_TO_OPEN) return { open: true, lastOkAt, slot: null };
       const halfOpenUntil = now + tryMs;

@@ -1,3 +1,4 @@
+import { systemClock } from '@hq-oauth/core';
 import type { Deadline } from './deadline.ts';
 import { isAnswer } from './postgres-errors.ts';
 import type { PgClient, PgPool } from './postgres-pool.ts';
@@ -36,7 +37,33 @@ export async function withConnection<T>(
   }
 }
 
+/** One listener for all who wait for the same pool: Node warns of more than ten. */
+const waitingFor = new WeakMap<PgPool, number>();
+
+/**
+ * A new connection may say farewell in the same piece in which it says that it is ready. The pool has let go of it by
+ * then, and whoever waits for it has not been told yet: an error that nobody listens to would end the program.
+ */
 async function connect(pool: PgPool, deadline: Deadline | null): Promise<PgClient> {
+  const waiting = waitingFor.get(pool) ?? 0;
+  if (waiting === 0) pool.on?.('connect', guard);
+  waitingFor.set(pool, waiting + 1);
+  try {
+    return await connectInTime(pool, deadline);
+  } finally {
+    const left = (waitingFor.get(pool) ?? 1) - 1;
+    waitingFor.set(pool, left);
+    if (left === 0) pool.removeListener?.('connect', guard);
+  }
+}
+
+/** Until the code that waits for `client` has had its turn. */
+function guard(client: PgClient): void {
+  client.on('error', ignore);
+  systemClock.afterIo(() => client.removeListener('error', ignore));
+}
+
+async function connectInTime(pool: PgPool, deadline: Deadline | null): Promise<PgClient> {
   const connecting = pool.connect();
   if (!deadline) return connecting;
   let given = false;

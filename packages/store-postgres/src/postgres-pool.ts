@@ -25,6 +25,8 @@ export interface PgStatement {
 /** What the store uses of a `Pool` of `pg`. */
 export interface PgPool {
   connect(): Promise<PgClient>;
+  on?(event: 'connect', listener: (client: PgClient) => void): unknown;
+  removeListener?(event: 'connect', listener: (client: PgClient) => void): unknown;
 }
 
 export function isPool(value: unknown): value is PgPool {

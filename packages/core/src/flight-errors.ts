@@ -131,7 +131,7 @@ export function pauseAfter(
           ),
       };
     case 'unreadable':
-      return { ms: timings.pollMs, error: () => result.error };
+      return { ms: backoffMs, error: () => result.error };
     case 'closing':
       return {
         ms: timings.backoffMaxMs,

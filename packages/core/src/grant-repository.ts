@@ -283,6 +283,7 @@ export class GrantRepository {
   }
 
   async #found(slot: GrantSlot, row: StoreRow | null, asOfMono: number): Promise<Found> {
+    slot.epoch = 0;
     if (!row) return this.#view(slot, null, asOfMono);
     let record = parseRecord(row.body, slot.id);
     slot.epoch = record.epoch;

@@ -1,5 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { context, intentOf, LIFE, ok, Pilot, record, snapshot, T0 } from './machine.fixture.ts';
+import { RecordUnreadableError } from './errors.ts';
+import { pauseAfter } from './flight-errors.ts';
+import { context, intentOf, LIFE, ok, Pilot, record, snapshot, T0, TIMES } from './machine.fixture.ts';
 
 const over = intentOf({ firstAt: T0 - 200_000, leaseUntil: T0 - 20_000 });
 const answer = {
@@ -226,4 +228,12 @@ describe('what a journal tells beside pairs', () => {
       leftAt: T0 - 1,
     });
   });
+});
+
+it('F73 a row that stays shut is asked for at growing distances', () => {
+  const error = new RecordUnreadableError('shut', { reason: 'unknown_key', connectionId: 'ann' });
+  const ms = [1, 3, 20].map(
+    (failures) => pauseAfter('ann', { kind: 'unreadable', error }, { timings: TIMES, failures }).ms,
+  );
+  expect(ms).toEqual([1_000, 4_000, 60_000]);
 });

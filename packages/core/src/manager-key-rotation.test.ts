@@ -4,9 +4,11 @@ import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
 import type { TokenManager } from './contracts.ts';
 import { fileJournal } from './file-journal.ts';
+import { FlakyStore } from './flaky-store.fixture.ts';
 import { Bench, MINUTE } from './manager.fixture.ts';
 import { memoryStore } from './memory-store.ts';
 import { someKey } from './options.fixture.ts';
+import { RestoredStore } from './restored-store.fixture.ts';
 import type { TokenStore } from './token-store.ts';
 
 const PROCESSES = 4;
@@ -149,4 +151,24 @@ it('F108 F73 another account reaches a process that has not got the key yet: wha
   await expect(connection.getAccessToken()).rejects.toMatchObject({ code: 'record_unreadable' });
   await expect(connection.status()).rejects.toMatchObject({ code: 'record_unreadable' });
   expect(served).not.toBe(await promoted.getAccessToken());
+});
+
+it('I9 F46 a store that has lost the row of that account since is an outage like any other', async () => {
+  const restored = new RestoredStore();
+  const empty = restored.backUp();
+  const opened = await Bench.connected(new FlakyStore(restored), { encryption: { keys: [OLD] } });
+  ({ bench } = opened);
+  const { connection, start, store } = opened;
+  const token = await connection.getAccessToken();
+  const promoted = start({ encryption: { keys: [NEW, OLD] } }).connection('ann');
+  await bench.clock.advance(MINUTE);
+  await bench.signIn(promoted, 'limited@clientname.com');
+  await bench.clock.advance(MINUTE);
+  await expect(connection.getAccessToken()).rejects.toMatchObject({ code: 'record_unreadable' });
+  await empty();
+  await bench.clock.advance(MINUTE);
+  expect(await connection.getAccessToken()).toBe(token);
+  store.down = true;
+  await bench.clock.advance(MINUTE);
+  expect(await connection.getAccessToken()).toBe(token);
 });

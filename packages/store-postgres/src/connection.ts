@@ -19,6 +19,7 @@ export async function withConnection<T>(
   client.on('error', ignore);
   const watch = new TransactionWatch(client);
   try {
+    if (watch.isOpen) await caughtUp(client, deadline);
     if (watch.isOpen) throw leftOpen();
     const working = work(client);
     const result = await (deadline ? deadline.bound(working) : working);
@@ -75,6 +76,15 @@ async function connectInTime(pool: PgPool, deadline: Deadline | null): Promise<P
     // One that comes after the deadline belongs to nobody.
     if (!given) connecting.then((client) => client.release()).catch(() => {});
   }
+}
+
+/**
+ * Its last holder may have sent the end of its transaction without waiting for it: that answer comes first. To close the
+ * connection before would fail a promise that nobody may be looking at, which ends the program.
+ */
+async function caughtUp(client: PgClient, deadline: Deadline | null): Promise<void> {
+  const asking = client.query({ text: 'SELECT 1', values: [] }).catch(ignore);
+  await (deadline ? deadline.bound<unknown>(asking) : asking);
 }
 
 function leftOpen(): Error {

@@ -43,14 +43,14 @@ const waitingFor = new WeakMap<PgPool, number>();
 
 /**
  * A new connection may say farewell in the same piece in which it says that it is ready. The pool has let go of it by
- * then, and whoever waits for it has not been told yet: an error that nobody listens to would end the program.
+ * then, and whoever waits for it, or has given up, has not been told yet: an error that nobody listens to would end the program.
  */
-async function connect(pool: PgPool, deadline: Deadline | null): Promise<PgClient> {
+async function guarded(pool: PgPool): Promise<PgClient> {
   const waiting = waitingFor.get(pool) ?? 0;
   if (waiting === 0) pool.on?.('connect', guard);
   waitingFor.set(pool, waiting + 1);
   try {
-    return await connectInTime(pool, deadline);
+    return await pool.connect();
   } finally {
     const left = (waitingFor.get(pool) ?? 1) - 1;
     waitingFor.set(pool, left);
@@ -64,8 +64,8 @@ function guard(client: PgClient): void {
   systemClock.afterIo(() => client.removeListener('error', ignore));
 }
 
-async function connectInTime(pool: PgPool, deadline: Deadline | null): Promise<PgClient> {
-  const connecting = pool.connect();
+async function connect(pool: PgPool, deadline: Deadline | null): Promise<PgClient> {
+  const connecting = guarded(pool);
   if (!deadline) return connecting;
   let given = false;
   try {

@@ -19,6 +19,7 @@ export async function withConnection<T>(
   client.on('error', ignore);
   const watch = new TransactionWatch(client);
   try {
+    if (watch.isOpen) await caughtUp(client, deadline);
     if (watch.isOpen) throw leftOpen();
     const working = work(client);
     const result = await (deadline ? deadline.bound(working) : working);
@@ -42,14 +43,14 @@ const waitingFor = new WeakMap<PgPool, number>();
 
 /**
  * A new connection may say farewell in the same piece in which it says that it is ready. The pool has let go of it by
- * then, and whoever waits for it has not been told yet: an error that nobody listens to would end the program.
+ * then, and whoever waits for it, or has given up, has not been told yet: an error that nobody listens to would end the program.
  */
-async function connect(pool: PgPool, deadline: Deadline | null): Promise<PgClient> {
+async function guarded(pool: PgPool): Promise<PgClient> {
   const waiting = waitingFor.get(pool) ?? 0;
   if (waiting === 0) pool.on?.('connect', guard);
   waitingFor.set(pool, waiting + 1);
   try {
-    return await connectInTime(pool, deadline);
+    return await pool.connect();
   } finally {
     const left = (waitingFor.get(pool) ?? 1) - 1;
     waitingFor.set(pool, left);
@@ -63,8 +64,8 @@ function guard(client: PgClient): void {
   systemClock.afterIo(() => client.removeListener('error', ignore));
 }
 
-async function connectInTime(pool: PgPool, deadline: Deadline | null): Promise<PgClient> {
-  const connecting = pool.connect();
+async function connect(pool: PgPool, deadline: Deadline | null): Promise<PgClient> {
+  const connecting = guarded(pool);
   if (!deadline) return connecting;
   let given = false;
   try {
@@ -75,6 +76,15 @@ async function connectInTime(pool: PgPool, deadline: Deadline | null): Promise<P
     // One that comes after the deadline belongs to nobody.
     if (!given) connecting.then((client) => client.release()).catch(() => {});
   }
+}
+
+/**
+ * Its last holder may have sent the end of its transaction without waiting for it: that answer comes first. To close the
+ * connection before would fail a promise that nobody may be looking at, which ends the program.
+ */
+async function caughtUp(client: PgClient, deadline: Deadline | null): Promise<void> {
+  const asking = client.query({ text: 'SELECT 1', values: [] }).catch(ignore);
+  await (deadline ? deadline.bound<unknown>(asking) : asking);
 }
 
 function leftOpen(): Error {

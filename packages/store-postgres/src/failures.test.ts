@@ -264,6 +264,27 @@ describe.skipIf(NO_POSTGRES)('when PostgreSQL gets in the way', () => {
     expect(await write(store, grant('u'), rev)).toBeGreaterThan(rev);
   });
 
+  it.each(['COMMIT', 'ROLLBACK'])(
+    'F49 waits for a %s that its program sent and did not wait for, and goes on with the same connection',
+    async (end) => {
+      const pool = openPool({ max: 1 });
+      const { store, schema } = await open({ pool });
+      const rev = await write(store, grant('u'), null);
+      const id = async () => (await pool.query('SELECT pg_backend_pid() AS id')).rows;
+      const before = await id();
+      for (const statement of [`SELECT 1 FROM "${schema}".hq_row`, 'SELECT 1/0']) {
+        const client = await pool.connect();
+        await client.query('BEGIN');
+        await client.query(statement).catch(() => {});
+        // A rejection that nobody handles would fail the run.
+        void client.query(end);
+        client.release();
+        expect((await store.read(grant('u'))).row).toEqual({ ...value(), rev });
+      }
+      expect(await id()).toEqual(before);
+    },
+  );
+
   it('F54 waits for the disk even where the database has been told not to', async () => {
     const pool = openPool({ options: '-c synchronous_commit=off' });
     const { store, schema } = await open({ pool });

@@ -29,40 +29,50 @@ afterEach(async () => {
 });
 
 describe('a server that is killed while a connection to it is made', () => {
-  it('ends no program when its farewell comes in one piece with its welcome', async () => {
-    const sockets: Socket[] = [];
-    const server = createServer((socket) => {
-      sockets.push(socket);
-      socket.on('error', () => {});
-      socket.once('data', () => socket.end(Buffer.concat([AUTHENTICATED, READY, KILLED])));
-    }).listen(0, '127.0.0.1');
-    await once(server, 'listening');
-    cleanups.push(async () => {
-      for (const socket of sockets) socket.destroy();
-      server.close();
-    });
-    const address = server.address();
-    const port = typeof address === 'object' ? address?.port : undefined;
-    const pool = new Pool({ host: '127.0.0.1', port, user: 'hq', ssl: false });
-    pool.on('error', () => {});
-    cleanups.push(() => pool.end());
-    const uncaught: unknown[] = [];
-    const note = (error: unknown): void => void uncaught.push(error);
-    const others = process.listeners('uncaughtException');
-    process.removeAllListeners('uncaughtException').on('uncaughtException', note);
-    try {
-      const store = postgresStore({ pool, timeoutMs: 2000 });
-      const asked = Array.from({ length: 20 }, () => store.now());
-      // More than ten would be taken for a leak, and warned of.
-      await expect.poll(() => pool.listenerCount('connect')).toBe(1);
-      for (const result of await Promise.allSettled(asked)) {
-        expect(result).toMatchObject({ reason: { name: 'StoreUnavailableError' } });
+  it.each([
+    ['', 2000, false],
+    [', nor when both come after the store has given up', 20, true],
+  ])(
+    'ends no program when its farewell comes in one piece with its welcome%s',
+    async (_, timeoutMs, late) => {
+      const speak = Promise.withResolvers<void>();
+      if (!late) speak.resolve();
+      const sockets: Socket[] = [];
+      const server = createServer((socket) => {
+        sockets.push(socket);
+        socket.on('error', () => {});
+        const answer = (): void => void socket.end(Buffer.concat([AUTHENTICATED, READY, KILLED]));
+        socket.once('data', () => void speak.promise.then(answer));
+      }).listen(0, '127.0.0.1');
+      await once(server, 'listening');
+      cleanups.push(async () => {
+        for (const socket of sockets) socket.destroy();
+        server.close();
+      });
+      const address = server.address();
+      const port = typeof address === 'object' ? address?.port : undefined;
+      const pool = new Pool({ host: '127.0.0.1', port, user: 'hq', ssl: false });
+      pool.on('error', () => {});
+      cleanups.push(() => pool.end());
+      const uncaught: unknown[] = [];
+      const note = (error: unknown): void => void uncaught.push(error);
+      const others = process.listeners('uncaughtException');
+      process.removeAllListeners('uncaughtException').on('uncaughtException', note);
+      try {
+        const store = postgresStore({ pool, timeoutMs });
+        const asked = Array.from({ length: 20 }, () => store.now());
+        // More than ten would be taken for a leak, and warned of.
+        await expect.poll(() => pool.listenerCount('connect')).toBe(1);
+        for (const result of await Promise.allSettled(asked)) {
+          expect(result).toMatchObject({ reason: { name: 'StoreUnavailableError' } });
+        }
+        speak.resolve();
+        await expect.poll(() => [pool.listenerCount('connect'), pool.totalCount]).toEqual([0, 0]);
+      } finally {
+        process.removeListener('uncaughtException', note);
+        for (const other of others) process.on('uncaughtException', other);
       }
-    } finally {
-      process.removeListener('uncaughtException', note);
-      for (const other of others) process.on('uncaughtException', other);
-    }
-    expect(uncaught).toEqual([]);
-    expect(pool.listenerCount('connect')).toBe(0);
-  });
+      expect(uncaught).toEqual([]);
+    },
+  );
 });

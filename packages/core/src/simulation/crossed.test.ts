@@ -167,47 +167,27 @@ function left(seed: number): Plan {
   return { ...plan, events, opening, target: null };
 }
 
-it('I1 I5 I10 two sign-ins that cross, and the refreshes of both, lose no pair that lives', {
-  timeout: Math.max(60_000, SEEDS * 300),
-}, async () => {
-  for (let seed = FIRST; seed < FIRST + SEEDS; seed += 1) {
-    const { violations, history } = await simulate(crossed(seed));
-    expect(violations, `seed ${seed}\n${history.join('\n')}`).toEqual([]);
-  }
-});
+async function expectNoViolation(plan: Plan): Promise<void> {
+  const { violations, history } = await simulate(plan);
+  expect(violations, `seed ${plan.seed}\n${history.join('\n')}`).toEqual([]);
+}
 
-it('I5 I6 I10 two sign-ins that are rescued in places of their own lose no pair that lives', {
-  timeout: Math.max(60_000, SEEDS * 300),
-}, async () => {
-  for (let seed = FIRST; seed < FIRST + SEEDS; seed += 1) {
-    const { violations, history } = await simulate(rescued(seed));
-    expect(violations, `seed ${seed}\n${history.join('\n')}`).toEqual([]);
-  }
-});
-
-it('T8 I5 I10 who leaves while a sign-in is on its way stays away, also where the store forgets that', {
-  timeout: Math.max(60_000, SEEDS * 300),
-}, async () => {
-  for (let seed = FIRST; seed < FIRST + SEEDS; seed += 1) {
-    const { violations, history } = await simulate(left(seed));
-    expect(violations, `seed ${seed}\n${history.join('\n')}`).toEqual([]);
-  }
+it.each([
+  ['I1 I5 I10 two sign-ins that cross, and the refreshes of both, lose no pair that lives', crossed],
+  ['I5 I6 I10 two sign-ins that are rescued in places of their own lose no pair that lives', rescued],
+  ['T8 I5 I10 who leaves while a sign-in is on its way stays away, also where the store forgets that', left],
+] as const)('%s', { timeout: Math.max(60_000, SEEDS * 300) }, async (_, planned) => {
+  for (let seed = FIRST; seed < FIRST + SEEDS; seed += 1) await expectNoViolation(planned(seed));
 });
 
 // Each broke a rule in a long run once.
 it.each([1240, 1759, 18150, 21797, 33399, 43092, 43722, 65800, 122662, 140223])(
   'I5 I6 holds over seed %i of sign-ins that cross',
-  async (seed) => {
-    const { violations, history } = await simulate(crossed(seed));
-    expect(violations, history.join('\n')).toEqual([]);
-  },
+  (seed) => expectNoViolation(crossed(seed)),
 );
 
 // The same, of those that are rescued in places of their own.
 it.each([96, 122, 130, 446, 928, 1016, 1675, 1999, 2593, 3171, 4223, 7298])(
   'I2 I5 holds over seed %i of sign-ins that are rescued',
-  async (seed) => {
-    const { violations, history } = await simulate(rescued(seed));
-    expect(violations, history.join('\n')).toEqual([]);
-  },
+  (seed) => expectNoViolation(rescued(seed)),
 );

@@ -1,3 +1,4 @@
+import { ANSWER_UNREADABLE } from './flight-errors.ts';
 import type { ConnectionStatus } from './status.ts';
 
 const UNITS = [
@@ -55,7 +56,7 @@ export function explain(status: ConnectionStatus, now: number, rest: Rest | null
     case 'uncertain':
       lines.push(
         status.reason === 'quarantine'
-          ? 'A refresh was answered, and the answer could not be read. It is kept, and nothing more is sent until a version that can read it is there; signing in again also resolves it.'
+          ? ANSWER_UNREADABLE
           : 'A refresh was sent and its outcome is unknown. It is probed when its lease is over; signing in again also resolves it.',
       );
       lines.push(...stillServed(status, now));

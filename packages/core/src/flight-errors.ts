@@ -17,6 +17,10 @@ const NOT_SENT: Record<string, string> = {
   breaker_open: 'Requests to the token endpoint rest for a while after others of this registration failed.',
 };
 
+/** What is said of a refresh whose answer is kept for a version that can read it. */
+export const ANSWER_UNREADABLE =
+  'A refresh was answered, and the answer could not be read. It is kept, and nothing more is sent until a version that can read it is there; signing in again also resolves it.';
+
 type Failure = Exclude<FlightResult, { kind: 'settled' }>;
 
 export function notConnected(connectionId: string, record: GrantRecord | null): NotConnectedError {
@@ -88,7 +92,7 @@ export function pauseAfter(
         error: (retryAfterMs) =>
           new RotationUncertainError(
             result.reason === 'quarantine'
-              ? 'A refresh was answered, and the answer could not be read. It is kept, and nothing more is sent until a version that can read it is there; signing in again also resolves it.'
+              ? ANSWER_UNREADABLE
               : 'A refresh was sent and its outcome is unknown. It is probed until there is a definite answer; signing in again also resolves it.',
             { connectionId, retryAfterMs },
           ),

@@ -15,12 +15,14 @@ const isRoot = process.getuid?.() === 0;
 
 /** `limitBlocks`: no file of the child may grow beyond so many 512 bytes. */
 function start(task: Task, options: { limitBlocks?: number; asNobody?: boolean } = {}) {
-  const command = [process.execPath, MAIN, JSON.stringify(task)];
+  // Once it runs: another user may not reach the program, in a folder of this one alone.
+  const userId = options.asNobody ? { userId: NOBODY } : {};
+  const command = [process.execPath, MAIN, JSON.stringify({ ...task, ...userId })];
   const limit = `ulimit -f ${options.limitBlocks ?? 'unlimited'} && exec "$@"`;
   const child = spawn('/bin/sh', ['-c', limit, 'sh', ...command], {
     stdio: ['ignore', 'pipe', 'inherit'],
     // The environment names the run's folder, where another user may not write.
-    ...(options.asNobody ? { uid: NOBODY, gid: NOBODY, env: {} } : {}),
+    ...(options.asNobody ? { env: {} } : {}),
   });
   const exited = once(child, 'exit');
   const lines: string[] = [];

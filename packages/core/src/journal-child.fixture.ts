@@ -13,9 +13,16 @@ export interface Task {
   readonly keep?: number;
   /** Bytes of an entry's body. */
   readonly bytes?: number;
+  /** Who it goes on as, with the rights of nobody else. */
+  readonly userId?: number;
 }
 
 const task: Task = JSON.parse(process.argv[2] ?? '');
+if (task.userId !== undefined) {
+  process.setgroups?.([]);
+  process.setgid?.(task.userId);
+  process.setuid?.(task.userId);
+}
 try {
   const journal = fileJournal({ dir: task.dir });
   for (let round = 0; round < task.count; round += 1) {

@@ -23,6 +23,13 @@ export type Command =
   | { readonly do: 'lock'; readonly path: string }
   | { readonly do: 'unlock' };
 
+const userId = process.argv[2] === undefined ? null : Number(process.argv[2]);
+if (userId !== null) {
+  process.setgroups?.([]);
+  process.setgid?.(userId);
+  process.setuid?.(userId);
+}
+
 const held: { store: TokenStore | null; locker: DatabaseSync | null } = { store: null, locker: null };
 
 async function carryOut(command: Command): Promise<unknown> {

@@ -12,16 +12,16 @@ export class Child {
   readonly #lines: AsyncIterator<string>;
   readonly #exited: Promise<unknown>;
 
-  /** `limitKib`: no file of the child may grow beyond it. `userId`: who it runs as, with an empty environment. */
+  /** `limitKib`: no file of the child may grow beyond it. `userId`: who it goes on as once it runs, with an empty environment: another user may not reach the program. */
   constructor(options: { limitKib?: number; userId?: number } = {}) {
     const { limitKib, userId } = options;
     const [file, args] =
       limitKib === undefined
-        ? [process.execPath, [MAIN]]
+        ? [process.execPath, userId === undefined ? [MAIN] : [MAIN, String(userId)]]
         : ['/bin/sh', ['-c', `ulimit -f ${limitKib * 2} && exec "$0" "$1"`, process.execPath, MAIN]];
     const child = spawn(file, args, {
       stdio: ['pipe', 'pipe', 'inherit'],
-      ...(userId === undefined ? {} : { uid: userId, gid: userId, env: {} }),
+      ...(userId === undefined ? {} : { env: {} }),
     });
     this.#process = child;
     this.#exited = once(child, 'exit');

@@ -17,7 +17,7 @@ import { Child } from './child.fixture.ts';
 import { openDatabase } from './database-file.ts';
 import { REGISTRATION } from './registration.fixture.ts';
 import { SqliteStore, sqliteStore } from './sqlite-store.ts';
-import { testFolder } from './test-folder.fixture.ts';
+import { sharedFolder, testFolder } from './test-folder.fixture.ts';
 
 const KEY = { registration: REGISTRATION, kind: 'grant', id: 'u' } as const;
 const VALUE = { body: '{}', state: 'connected', dueAt: null, expiresAt: null } as const;
@@ -209,7 +209,7 @@ describe('refusing a path', () => {
   });
 
   it.each(['folder', 'file'])('F53 says that it has no right to write the %s', async (what) => {
-    const folder = testFolder();
+    const folder = sharedFolder();
     const path = join(folder, 'tokens.db');
     const store = sqliteStore({ path });
     await store.cas(KEY, null, VALUE);
